@@ -1,0 +1,41 @@
+/** Task arithmetic: the base plus a weighted sum of what each fine-tune changed. */
+
+import { boolean, defineMethod, ignored, number } from './method.ts';
+
+/** mergekit's guard: a sum of weights this close to zero is not divided by. */
+const ZERO_WEIGHT_SUM = 1e-8;
+
+export const taskArithmetic = defineMethod({
+  name: 'task_arithmetic',
+  title: 'Task arithmetic',
+  summary: 'The base plus the weighted sum of the models’ task vectors (their differences from the base).',
+  paper: 'https://arxiv.org/abs/2212.04089',
+  inMergekit: true,
+  base: 'required',
+  models: { min: 1, max: 16 },
+  params: {
+    lambda: number({ min: 0, max: 2, default: 1, help: 'Scales the summed task vector before it is added.' }),
+    normalize: boolean({ default: false, help: 'Divide by the sum of the weights, so that they add up to one.' }),
+    int8_mask: ignored('Only saves memory in mergekit; the result is the same.'),
+    rescale: ignored('Has no effect without a density below 1, which task arithmetic does not use.'),
+  },
+  perModel: {
+    weight: number({ min: 0, max: 2, default: 1, help: 'How much of this model’s task vector is added.' }),
+    density: ignored('mergekit accepts it for task arithmetic and does not use it.'),
+  },
+  handle: 'weight',
+  statistics: () => null,
+  coefficients({ params, perModel }) {
+    const weights = Float64Array.from(perModel, (values) => values.weight ?? 0);
+    const total = weights.reduce((sum, w) => sum + w, 0);
+    const divisor = params.normalize === 1 && Math.abs(total) >= ZERO_WEIGHT_SUM ? total : 1;
+    return weights.map((w) => ((params.lambda ?? 1) * w) / divisor);
+  },
+  reference({ base, models, coefficient }) {
+    const out = Float64Array.from(base ?? []);
+    models.forEach((x, k) => {
+      for (let i = 0; i < out.length; i++) out[i] = (out[i] ?? 0) + coefficient(k, i) * ((x[i] ?? 0) - (base?.[i] ?? 0));
+    });
+    return out;
+  },
+});
