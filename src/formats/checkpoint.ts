@@ -38,6 +38,8 @@ export interface Checkpoint {
   readonly config: ModelConfig | null;
   /** config.json, generation_config.json, tokenizer.json, tokenizer_config.json, chat_template.jinja, … as text. */
   readonly sideFiles: SideFiles;
+  /** Side files that are not text (tokenizer.model), to be copied as they are. Absent where nothing looked for them. */
+  readonly binarySideFiles?: ReadonlyMap<string, Bytes>;
   /** Sum of all tensors' bytes. */
   readonly totalBytes: number;
   /** Names of the weight files, in order. */

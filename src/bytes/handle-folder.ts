@@ -1,0 +1,105 @@
+/**
+ * Handle folder: a Folder over a directory that the user picked (or one in the origin's private file system). A
+ * browser writes to a hidden swap file and puts it in place when the writer is closed; here every writer stays open
+ * until `finish()`, so that before it the directory shows empty files only. config.json, without which nothing
+ * loads a model, is put in place last.
+ */
+
+import { OutputFault } from './fault.ts';
+import { measuredFolder, outputFault } from './measured-folder.ts';
+import type { Folder } from './sink.ts';
+
+/** What a reader would take for part of the same model, whatever it is called. */
+const MODEL_FILE = /\.safetensors(\.index\.json)?$/;
+
+/**
+ * Makes a Folder of a writable directory handle. `plannedNames` are the files to come, as far as they are known:
+ * naming them lets a clash be refused before anything is written. Throws OutputFault where the directory holds one
+ * of them, or any other weight file, which a reader would mix with the new ones.
+ */
+export async function handleFolder(
+  directory: FileSystemDirectoryHandle,
+  plannedNames: readonly string[] = [],
+): Promise<Folder> {
+  await refuseClashes(directory, plannedNames);
+  const created: string[] = [];
+  const writers = new Map<string, FileSystemWritableFileStream>();
+
+  const attempt = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (cause) {
+      throw cause instanceof OutputFault ? cause : outputFault(name === '' ? directory.name : name, cause);
+    }
+  };
+
+  return measuredFolder({
+    create: (name) =>
+      attempt(name, async () => {
+        if (await exists(directory, name)) throw clash(directory, [name]);
+        const handle = await directory.getFileHandle(name, { create: true });
+        created.push(name);
+        const writer = await handle.createWritable({ keepExistingData: false });
+        writers.set(name, writer);
+        return {
+          write: (data) => attempt(name, () => writer.write(data)),
+          async close() {
+            // Left open on purpose: closing is what makes the bytes visible.
+          },
+        };
+      }),
+    async finish() {
+      const names = [...writers.keys()].sort((a, b) => Number(a === 'config.json') - Number(b === 'config.json'));
+      for (const name of names) {
+        await attempt(name, async () => {
+          await writers.get(name)?.close();
+          writers.delete(name);
+        });
+      }
+    },
+    async abort() {
+      for (const writer of writers.values()) await writer.abort().catch(() => undefined);
+      writers.clear();
+      // Newest first: config.json goes before the weights do.
+      for (const name of created.reverse()) {
+        await directory.removeEntry(name).catch((cause: unknown) => {
+          if (!isMissing(cause)) throw outputFault(name, cause);
+        });
+      }
+    },
+  });
+}
+
+async function refuseClashes(directory: FileSystemDirectoryHandle, plannedNames: readonly string[]): Promise<void> {
+  const planned = new Set(plannedNames);
+  const clashes: string[] = [];
+  try {
+    for await (const name of directory.keys()) {
+      if (planned.has(name) || MODEL_FILE.test(name)) clashes.push(name);
+    }
+  } catch (cause) {
+    throw outputFault(directory.name, cause);
+  }
+  if (clashes.length > 0) throw clash(directory, clashes.sort());
+}
+
+function clash(directory: FileSystemDirectoryHandle, names: readonly string[]): OutputFault {
+  const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
+  return new OutputFault(`The folder ${directory.name} already holds ${shown}; choose an empty folder.`, { names });
+}
+
+async function exists(directory: FileSystemDirectoryHandle, name: string): Promise<boolean> {
+  try {
+    await directory.getFileHandle(name);
+    return true;
+  } catch (cause) {
+    if (isMissing(cause)) return false;
+    // A directory of that name is in the way as well.
+    if (cause instanceof DOMException && cause.name === 'TypeMismatchError') return true;
+    throw cause;
+  }
+}
+
+function isMissing(cause: unknown): boolean {
+  return cause instanceof DOMException && cause.name === 'NotFoundError';
+}

@@ -1,0 +1,121 @@
+/**
+ * Node folder: a Folder on disk. Everything is written into a new sibling `<name>.partial-<random>` and renamed to
+ * its final name in one step at the end, so that a run that is stopped or killed leaves nothing under that name.
+ * For Node only: nothing that a browser loads may import it.
+ */
+
+import { type FileHandle, mkdir, mkdtemp, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { OutputFault } from './fault.ts';
+import { measuredFolder, outputFault } from './measured-folder.ts';
+import type { Folder } from './sink.ts';
+
+/**
+ * Makes the folder `path`, which must not exist or be an empty directory. Its parents are made where they are
+ * missing. Throws OutputFault where something is there already or the place cannot be written.
+ */
+export async function nodeFolder(path: string): Promise<Folder> {
+  const target = await requireFree(resolve(path), path);
+  let partial: string;
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    partial = await mkdtemp(`${target}.partial-`);
+  } catch (cause) {
+    throw outputFault(path, cause);
+  }
+  const handles = new Set<FileHandle>();
+
+  return measuredFolder({
+    async create(name) {
+      const where = join(path, name);
+      const handle = await open(join(partial, name), 'wx').catch((cause: unknown) => {
+        throw outputFault(where, cause);
+      });
+      handles.add(handle);
+      return {
+        async write(data) {
+          let done = 0;
+          while (done < data.byteLength) {
+            const { bytesWritten } = await handle.write(data, done, data.byteLength - done).catch((cause: unknown) => {
+              throw outputFault(where, cause);
+            });
+            done += bytesWritten;
+          }
+        },
+        async close() {
+          try {
+            // Without this, a power cut after the rename could leave the final name over bytes never written.
+            await handle.sync();
+            handles.delete(handle);
+            await handle.close();
+          } catch (cause) {
+            throw outputFault(where, cause);
+          }
+        },
+      };
+    },
+    async finish() {
+      try {
+        // Neither call can destroy anything: rmdir takes only an empty directory, rename replaces no full one.
+        await rmdir(target).catch(ignoreMissing);
+        await rename(partial, target);
+      } catch (cause) {
+        if (!isTaken(cause)) throw outputFault(path, cause);
+        throw new OutputFault(`${path} was taken while the output was being written; choose another folder.`, {
+          file: path,
+          reason: String(cause),
+        });
+      }
+    },
+    async abort() {
+      for (const handle of handles) await handle.close().catch(() => undefined);
+      handles.clear();
+      await rm(partial, { recursive: true, force: true, maxRetries: 3 });
+    },
+  });
+}
+
+/** Resolves a link to an empty directory, and refuses whatever a rename could not or should not replace. */
+async function requireFree(target: string, path: string): Promise<string> {
+  let real: string;
+  try {
+    real = await realpath(target);
+  } catch {
+    // Nothing there, or a link to nothing, at which the rename itself refuses.
+    return target;
+  }
+  const found = await stat(real);
+  if (!found.isDirectory()) throw new OutputFault(`${path} is a file; name a new folder.`, { file: path });
+  let inside: string[];
+  try {
+    inside = await readdir(real);
+  } catch (cause) {
+    throw outputFault(path, cause);
+  }
+  if (inside.length > 0) {
+    throw new OutputFault(`${path} is not empty (${inside.slice(0, 3).join(', ')}); name a new or an empty folder.`, {
+      file: path,
+    });
+  }
+  if (real === process.cwd()) {
+    throw new OutputFault(`${path} is the current directory, which cannot be replaced; name a new folder in it.`, {
+      file: path,
+    });
+  }
+  if (found.dev !== (await stat(dirname(real))).dev) {
+    throw new OutputFault(
+      `${path} is where a disk is attached, which cannot be replaced; name a new folder in it, such as ${join(path, basename(real) || 'merged')}.`,
+      { file: path },
+    );
+  }
+  return real;
+}
+
+function isTaken(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(String(cause.code));
+}
+
+function ignoreMissing(cause: unknown): void {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return;
+  throw cause;
+}

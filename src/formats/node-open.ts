@@ -1,0 +1,66 @@
+/**
+ * Node open: opens one checkpoint from disk, for the command line. For Node only; what belongs together and what is
+ * refused is decided by `open.ts`, as in the page.
+ */
+
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { MissingFault, UnsupportedFault } from '../bytes/fault.ts';
+import { type NodeBytes, nodeBytes } from '../bytes/node-bytes.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { isOpenable, openFiles } from './open.ts';
+import { isWeightFile } from './shards.ts';
+import { isSideFile } from './side-files.ts';
+
+/** A checkpoint whose files are open. */
+export interface NodeCheckpoint extends Checkpoint {
+  /** Closes its files. Safe to call twice; reading tensors after it throws. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the model in the directory `path`, or the single .safetensors file `path` with the side files beside it.
+ * Throws the Fault of the first thing that is wrong, MissingFault where there is no model, UnsupportedFault where
+ * there are several.
+ */
+export async function openFolder(path: string): Promise<NodeCheckpoint> {
+  const full = resolve(path);
+  const found = await stat(full).catch(() => null);
+  if (!found) throw new MissingFault(`${path} does not exist; check the path.`, { file: path });
+  const folder = found.isDirectory() ? full : dirname(full);
+  const shown = found.isDirectory() ? path : dirname(path);
+  const only = found.isDirectory() ? null : basename(full);
+  if (only !== null && !isWeightFile(only)) {
+    throw new UnsupportedFault(`${path} is not a .safetensors file; name one, or a model's folder.`, { file: path });
+  }
+  const names = (await readdir(folder)).filter(
+    (name) => isOpenable(name) && !name.startsWith('.') && (only === null || name === only || isSideFile(name)),
+  );
+
+  const opened: NodeBytes[] = [];
+  const close = async () => {
+    for (const bytes of opened) await bytes.close();
+  };
+  try {
+    for (const name of names.sort()) opened.push(await nodeBytes(join(folder, name), join(shown, name)));
+    // A file named by itself is called by its own name, unless that is no name at all: model.safetensors.
+    const files = opened.map((bytes, i) => ({ path: `${basename(folder)}/${names[i]}`, bytes }));
+    const { checkpoints, failures } = await openFiles(files);
+    const [failure] = failures;
+    if (failure) throw failure.thrown;
+    const [checkpoint] = checkpoints;
+    if (!checkpoint) {
+      throw new MissingFault(`${path} holds no .safetensors file; name a model's folder.`, { file: path });
+    }
+    if (checkpoints.length > 1) {
+      throw new UnsupportedFault(
+        `${path} holds several models (${checkpoints.map(({ name }) => name).join(', ')}); name one of the files.`,
+        { file: path },
+      );
+    }
+    return { ...checkpoint, close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Card: the README.md of a merge. All names, licences and the recipe are other people's text: nothing in them may
+ * end the front matter, a fence or a line, or bring markup or links of its own.
+ */
+
+import { stringify } from 'yaml';
+import { type BlendedDtype, TORCH_NAMES } from '../formats/dtype.ts';
+import type { Method } from '../methods/method.ts';
+import type { Recipe } from './recipe.ts';
+
+/** What a model card tells. */
+export interface CardFacts {
+  /** The merge's name; the title. */
+  readonly name: string;
+  readonly recipe: Recipe;
+  /** The recipe as it was written; shown verbatim. */
+  readonly recipeText: string;
+  readonly method: Method;
+  /** Base first, then the models; licences as their own cards state them, where known. */
+  readonly parents: readonly { readonly name: string; readonly license?: string | null }[];
+  /** Fusewright's version. */
+  readonly version: string;
+  /** What was written: one dtype, or null where each tensor keeps the base's. */
+  readonly outDtype: BlendedDtype | null;
+  /** Number of tensors that were blended, and of those that were copied from the base. */
+  readonly mergedTensors: number;
+  readonly copiedTensors?: number;
+}
+
+const MAX_NAME_CHARS = 200;
+
+/** One line without control, direction or line-separating characters. */
+function line(text: string): string {
+  const flat = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
+  return flat.length > MAX_NAME_CHARS ? `${flat.slice(0, MAX_NAME_CHARS - 1)}…` : flat;
+}
+
+function longestRun(text: string): number {
+  return (text.match(/`+/g) ?? []).reduce((longest, run) => Math.max(longest, run.length), 0);
+}
+
+/** A code span that shows any one-line text as it is. */
+function code(text: string): string {
+  const flat = line(text) || '(no name)';
+  const ticks = '`'.repeat(longestRun(flat) + 1);
+  return ticks.length > 1 || flat.startsWith('`') ? `${ticks} ${flat} ${ticks}` : `${ticks}${flat}${ticks}`;
+}
+
+/** Text in a heading: whatever Markdown could take for markup is escaped. */
+function escaped(text: string): string {
+  return line(text).replace(/[\\`*_[\]<>&|~$#!:@]/g, '\\$&');
+}
+
+function fenced(text: string, language: string): string {
+  const ticks = '`'.repeat(Math.max(3, longestRun(text) + 1));
+  return `${ticks}${language}\n${text.endsWith('\n') ? text : `${text}\n`}${ticks}`;
+}
+
+/** The one licence that all parents state, or null. A combination is for a person to judge, not for us. */
+function commonLicense(parents: CardFacts['parents']): string | null {
+  const licenses = new Set(parents.map(({ license }) => license ?? null));
+  const [only] = licenses;
+  return licenses.size === 1 && only && /^[a-z0-9][a-z0-9.-]{0,40}$/.test(only) && only !== 'other' ? only : null;
+}
+
+/** The text of README.md, with the front matter that the Hugging Face Hub reads. */
+export function modelCard(facts: CardFacts): string {
+  const { recipe, method, parents } = facts;
+  const license = commonLicense(parents);
+  const front = stringify(
+    {
+      base_model: [...new Set(parents.map(({ name }) => line(name)))],
+      ...(license === null ? {} : { license }),
+      library_name: 'transformers',
+      pipeline_tag: 'text-generation',
+      tags: ['merge', 'fusewright', ...(method.inMergekit ? ['mergekit'] : [])],
+    },
+    { lineWidth: 0, defaultStringType: 'PLAIN' },
+  );
+  const licenses = new Map(parents.map(({ name, license: stated }) => [name, stated ?? null]));
+  const parent = (name: string): string => {
+    const stated = licenses.get(name);
+    return `${code(name)}${stated ? ` (licence: ${code(stated)})` : ''}`;
+  };
+  const title = method.paper === null ? method.title : `[${method.title}](${method.paper})`;
+  const base = recipe.base === null ? [] : [`Base: ${parent(recipe.base)}`, ''];
+  const copied = facts.copiedTensors ? `, and ${facts.copiedTensors} copied from the base` : '';
+  const dtype = facts.outDtype === null ? 'the dtype that each tensor has in the base' : TORCH_NAMES[facts.outDtype];
+  return [
+    '---',
+    `${front}---`,
+    '',
+    `# ${escaped(facts.name) || 'Merged model'}`,
+    '',
+    'This language model was merged from others; nothing was trained.',
+    '',
+    '## Method',
+    '',
+    `${title}: ${method.summary}`,
+    '',
+    '## Models',
+    '',
+    ...base,
+    ...recipe.models.map(({ model }) => `- ${parent(model)}`),
+    '',
+    '## Recipe',
+    '',
+    fenced(facts.recipeText, 'yaml'),
+    '',
+    '## How it was made',
+    '',
+    `- Made with Fusewright ${line(facts.version)}.`,
+    `- ${facts.mergedTensors} tensors blended${copied}.`,
+    `- Calculated in float32 with coefficients in float64, rounded once, and written as ${dtype}.`,
+    '',
+  ].join('\n');
+}

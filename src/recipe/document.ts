@@ -1,0 +1,191 @@
+/**
+ * Document: a recipe's text as a YAML syntax tree with positions, bounded before anything is expanded. It knows
+ * YAML and nothing of recipes: what the keys mean is `schema.ts`.
+ */
+
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
+
+/** Ceilings for text that anyone may have written. */
+export const MAX_RECIPE_CHARS = 1_000_000;
+const MAX_ALIASES = 100;
+const MAX_DEPTH = 32;
+const MAX_YAML_PROBLEMS = 20;
+
+/** Keys and list indices from the top of the document. */
+export type DocumentPath = readonly (string | number)[];
+
+/** Something wrong in a recipe, for people and for editors. */
+export interface Problem {
+  /** One sentence, or two, without the position. */
+  readonly message: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1, in UTF-16 units. */
+  readonly column: number;
+  /** What to write instead of the text at that position, or null. */
+  readonly suggestion: string | null;
+  /** Such as `models[0].parameters.weight`; empty for the document itself. */
+  readonly path: string;
+}
+
+/** An opened text. With `problems`, the tree is not to be trusted and `data` is null. */
+export interface RecipeDocument {
+  readonly document: Document;
+  /** Plain values with aliases expanded; null for empty text. */
+  readonly data: unknown;
+  readonly problems: readonly Problem[];
+  /** Position of the value at a path, of its key with `part: 'key'`, or of the nearest thing that exists above it. */
+  position(path: DocumentPath, part?: 'key' | 'value'): { line: number; column: number };
+}
+
+/** Someone's text inside a sentence of ours: in quotes, on one line, not too long. */
+export function quoted(text: unknown): string {
+  const whole = typeof text === 'string' ? text : (JSON.stringify(text) ?? String(text));
+  const line = whole.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD');
+  return `'${line.length > 60 ? `${line.slice(0, 57)}…` : line}'`;
+}
+
+/** `models[0].parameters.weight`. */
+export function pathText(path: DocumentPath): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    return text === '' ? part : `${text}.${part}`;
+  }, '');
+}
+
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'A tab indents this line, and YAML allows only spaces there; replace the tab with spaces.',
+  MULTIPLE_DOCS: "A second YAML document starts here ('---'), and a recipe is one document; remove one of the two.",
+  BLOCK_AS_IMPLICIT_KEY: "There is a second ': ' on this line; start a new line, or put quotes around the value.",
+  BAD_INDENT: 'The indentation of this line, or a bracket that is not closed above it, does not fit.',
+  MISSING_CHAR: 'A quote, bracket or comma is missing here.',
+  UNRESOLVED_TAG: 'Tags such as !name are not used in recipes; remove it.',
+  TAG_RESOLVE_FAILED: 'Tags such as !name are not used in recipes; remove it.',
+};
+
+function keyText(key: unknown): string {
+  if (isScalar(key)) return String(key.value ?? '');
+  return String(key);
+}
+
+/** Parses a recipe's text within the ceilings. Never throws on account of the text. */
+export function openDocument(text: string): RecipeDocument {
+  const lines = new LineCounter();
+  const at = (offset: number): { line: number; column: number } => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const problems: Problem[] = [];
+  const report = (message: string, offset: number, path: DocumentPath = [], suggestion: string | null = null): void => {
+    if (problems.length < MAX_YAML_PROBLEMS) problems.push({ message, ...at(offset), suggestion, path: pathText(path) });
+  };
+  const done = (document: Document, data: unknown): RecipeDocument => ({
+    document,
+    data: problems.length > 0 ? null : data,
+    problems,
+    position: (path, part = 'value') => at(offsetOf(document, path, part)),
+  });
+
+  if (text.length > MAX_RECIPE_CHARS) {
+    report(
+      `This text has ${text.length.toLocaleString('en')} characters, and a recipe may have a million; is it the right file?`,
+      0,
+    );
+    return done(parseDocument(''), null);
+  }
+  let document: Document.Parsed;
+  try {
+    // Keys are compared with a Set below: the library's own check takes quadratic time on a hostile map.
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    report('This text is nested too deeply to be a recipe.', 0);
+    return done(parseDocument(''), null);
+  }
+  for (const error of [...document.errors, ...document.warnings]) {
+    report(PLAIN_WORDS[error.code] ?? `This is not valid YAML: ${error.message}.`, error.pos[0]);
+  }
+  if (problems.length > 0) return done(document, null);
+
+  let aliases = 0;
+  visit(document, (_, node, path) => {
+    if (path.length > 2 * MAX_DEPTH) {
+      report(`Lists and maps are nested more than ${MAX_DEPTH} deep here, and a recipe needs no more than six.`, startOf(node));
+      return visit.BREAK;
+    }
+    if (isAlias(node)) {
+      aliases++;
+      if (aliases > MAX_ALIASES) {
+        report(`More than ${MAX_ALIASES} YAML aliases (*name) are used; write the values out instead.`, startOf(node));
+        return visit.BREAK;
+      }
+    }
+    if (isMap(node)) {
+      const seen = new Set<string>();
+      for (const pair of node.items) {
+        const key = keyText(pair.key);
+        if (key === '<<') {
+          report("YAML merge keys ('<<') are not supported in recipes; write the values out instead.", startOf(pair.key));
+        } else if (seen.has(key)) {
+          report(`${quoted(key)} stands here a second time; keep one of the two.`, startOf(pair.key));
+        }
+        seen.add(key);
+      }
+    }
+    return undefined;
+  });
+  if (problems.length > 0) return done(document, null);
+  try {
+    return done(document, document.toJS({ maxAliasCount: MAX_ALIASES }));
+  } catch (thrown) {
+    if (!(thrown instanceof ReferenceError || thrown instanceof RangeError)) throw thrown;
+    report('A YAML alias (*name) here refers to nothing, to itself or to too much; write the values out instead.', firstAlias(document));
+    return done(document, null);
+  }
+}
+
+function startOf(node: unknown): number {
+  return (node as Node | null)?.range?.[0] ?? 0;
+}
+
+function firstAlias(document: Document): number {
+  let offset = 0;
+  visit(document, {
+    Alias(_, node) {
+      offset = startOf(node);
+      return visit.BREAK;
+    },
+  });
+  return offset;
+}
+
+function offsetOf(document: Document, path: DocumentPath, part: 'key' | 'value'): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node);
+  // Inside an alias the reader wants the place where it is used, not where it was defined.
+  let isFrozen = false;
+  for (const [depth, step] of path.entries()) {
+    if (isAlias(node)) {
+      node = node.resolve(document);
+      isFrozen = true;
+    }
+    const isLast = depth === path.length - 1;
+    if (isMap(node)) {
+      const pair = node.items.find((item) => keyText(item.key) === String(step));
+      if (!pair) return offset;
+      const value = pair.value as Node | null;
+      const isEmpty = isScalar(value) && value.value === null && (value.source ?? '') === '';
+      const wantsKey = value === null || isEmpty || (isLast ? part === 'key' : true);
+      if (!isFrozen) offset = startOf(wantsKey ? pair.key : value);
+      node = value;
+    } else if (isSeq(node)) {
+      const item: unknown = node.items[Number(step)];
+      if (item === undefined) return offset;
+      if (!isFrozen) offset = startOf(item);
+      node = item;
+    } else {
+      return offset;
+    }
+  }
+  return offset;
+}

@@ -1,0 +1,352 @@
+/**
+ * Edit: changes to a recipe's text that keep the person's comments, order and formatting. Each takes the text and
+ * returns the new text; one that changes nothing returns the very same text. They need valid YAML, not a valid
+ * recipe: half-written recipes can be edited too. All throw a RecipeFault where the text gives them no place.
+ */
+
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  type Pair,
+  parseDocument,
+  type Scalar as ScalarNode,
+  visit,
+  YAMLMap,
+  YAMLSeq,
+} from 'yaml';
+import { RecipeFault } from '../bytes/fault.ts';
+import { BLENDED_DTYPES, TORCH_NAMES } from '../formats/dtype.ts';
+import { METHODS } from '../methods/index.ts';
+import type { Parameters } from '../methods/method.ts';
+import { openDocument, quoted } from './document.ts';
+import { keepLines } from './kept-lines.ts';
+import type { Scalar } from './recipe.ts';
+import { listed, parameterValue } from './schema.ts';
+
+/** Order in which new top-level keys are put; keys that are there stay where they are. */
+const KEY_ORDER = ['merge_method', 'base_model', 'models', 'parameters', 'dtype', 'out_dtype'];
+
+/** Whose parameter and which: `model: null` is the top level, which holds for all models. */
+export interface ParameterAddress {
+  readonly model: string | null;
+  readonly name: string;
+}
+
+/** Every alias becomes a copy of what it refers to, so that a change in one place stays in that place. */
+function expandAliases(document: Document): void {
+  visit(document, {
+    Alias(_, alias) {
+      const copy = alias.resolve(document)?.clone();
+      return isNode(copy) ? copy : undefined;
+    },
+  });
+  visit(document, {
+    Node(_, node) {
+      if (!isAlias(node) && 'anchor' in node) delete (node as { anchor?: string }).anchor;
+    },
+  });
+}
+
+/** Prints a changed tree in the text's own style, lines that the change did not touch as they were. */
+function print(document: Document, text: string): string {
+  const isWindows = text.includes('\r\n');
+  const original = isWindows ? text.replaceAll('\r\n', '\n') : text;
+  const printed = document.toString({
+    lineWidth: 0,
+    flowCollectionPadding: !/[[{][^\s[\]{}]/.test(original),
+    indentSeq: !/^(?:\w+):[^\S\n]*\n(?:#.*\n)*- /m.test(original),
+  });
+  const kept = keepLines(original, printed);
+  // The kept spelling must say what the tree says; where it does not, the tree's own print is right.
+  const same = JSON.stringify(parseDocument(kept, { logLevel: 'silent' }).toJS()) === JSON.stringify(document.toJS());
+  const out = same ? kept : printed;
+  return isWindows ? out.replaceAll('\n', '\r\n') : out;
+}
+
+/** Opens the text, lets `change` work on its top-level map and prints it; `change` returns false for "no change". */
+function edit(text: string, change: (top: YAMLMap, document: Document) => boolean): string {
+  const { document, problems } = openDocument(text);
+  const [problem] = problems;
+  if (problem !== undefined) {
+    throw new RecipeFault(`The recipe cannot be changed before line ${problem.line} is mended. ${problem.message}`, {
+      ...problem,
+    });
+  }
+  expandAliases(document);
+  if (isScalar(document.contents) && document.contents.value === null) document.contents = null;
+  document.contents ??= new YAMLMap();
+  if (!isMap(document.contents)) {
+    throw new RecipeFault("The recipe cannot be changed: it is not a map with 'merge_method' and 'models'.");
+  }
+  return change(document.contents as YAMLMap, document) ? print(document, text) : text;
+}
+
+function pairOf(map: YAMLMap, key: string): Pair | undefined {
+  return map.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key);
+}
+
+/** Sets a key of a map in place, keeping comments at a scalar that stays one; false where it says so already. */
+function setKey(document: Document, map: YAMLMap, key: string, value: Scalar, order?: readonly string[]): boolean {
+  const pair = pairOf(map, key);
+  if (pair === undefined) {
+    insert(document, map, key, document.createNode(value), order);
+    return true;
+  }
+  if (isScalar(pair.value)) return setScalar(pair.value, value);
+  pair.value = document.createNode(value);
+  return true;
+}
+
+function setScalar(node: ScalarNode, value: Scalar): boolean {
+  if (Object.is(node.value, value)) return false;
+  node.value = value;
+  delete node.format;
+  delete node.minFractionDigits;
+  return true;
+}
+
+function insert(document: Document, map: YAMLMap, key: string, value: unknown, order: readonly string[] = []): void {
+  const pair = document.createPair(key, value);
+  const rank = order.indexOf(key);
+  let index = rank < 0 ? map.items.length : 0;
+  map.items.forEach((item, i) => {
+    const itsRank = order.indexOf(isScalar(item.key) ? String(item.key.value) : '');
+    if (rank >= 0 && itsRank >= 0 && itsRank < rank) index = i + 1;
+  });
+  map.items.splice(index, 0, pair);
+}
+
+function modelEntries(top: YAMLMap): { readonly name: string; readonly entry: YAMLMap }[] {
+  const models = pairOf(top, 'models')?.value;
+  if (!isSeq(models)) return [];
+  return models.items.flatMap((entry) => {
+    if (!isMap(entry)) return [];
+    const name = pairOf(entry as YAMLMap, 'model')?.value;
+    return isScalar(name) ? [{ name: String(name.value), entry: entry as YAMLMap }] : [];
+  });
+}
+
+/** The map that a model's (or the top level's) `parameters` stand in. */
+function ownerOf(top: YAMLMap, model: string | null): YAMLMap {
+  if (model === null) return top;
+  const found = modelEntries(top).find(({ name }) => name === model);
+  if (!found) throw new RecipeFault(`The recipe lists no model ${quoted(model)}; add it under 'models' first.`);
+  return found.entry;
+}
+
+function parametersOf(owner: YAMLMap): YAMLMap | null {
+  const value = pairOf(owner, 'parameters')?.value;
+  return isMap(value) ? (value as YAMLMap) : null;
+}
+
+/** Removes a parameter, and its map where that was the last one. */
+function removeParameter(owner: YAMLMap, name: string): boolean {
+  const map = parametersOf(owner);
+  if (!map?.delete(name)) return false;
+  if (map.items.length === 0) owner.delete('parameters');
+  return true;
+}
+
+function putParameter(document: Document, owner: YAMLMap, name: string, value: unknown, order: readonly string[]): void {
+  let map = parametersOf(owner);
+  if (map === null) {
+    map = new YAMLMap();
+    owner.delete('parameters');
+    insert(document, owner, 'parameters', map, order);
+  }
+  const pair = pairOf(map, name);
+  if (pair) pair.value = value;
+  else map.items.push(document.createPair(name, value));
+}
+
+/** The entries of a filtered list, or null where the value is not one. */
+function entriesOf(value: unknown): YAMLSeq<YAMLMap> | null {
+  return isSeq(value) && value.items.length > 0 && value.items.every((item) => isMap(item)) ? (value as YAMLSeq<YAMLMap>) : null;
+}
+
+/** An entry's filter; null for a catch-all. */
+function filterOf(entry: YAMLMap): string | null {
+  const filter = pairOf(entry, 'filter')?.value;
+  const text = isScalar(filter) ? filter.value : null;
+  return text === null || text === undefined || text === '*' || text === '' ? null : String(text);
+}
+
+function requireFinite(name: string, value: Scalar | null): void {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw new RecipeFault(`'${name}' must be a finite number, and ${value} is none.`);
+  }
+}
+
+/**
+ * Sets the value that holds where no filter matches; null removes it. A gradient over the layers is replaced; of a
+ * filtered list, the catch-all entry is.
+ */
+export function setParameter(text: string, { model, name, value }: ParameterAddress & { value: Scalar | null }): string {
+  requireFinite(name, value);
+  return edit(text, (top, document) => {
+    const owner = ownerOf(top, model);
+    const order = model === null ? KEY_ORDER : [];
+    const old = parametersOf(owner)?.get(name, true);
+    const entries = entriesOf(old);
+    if (entries === null) {
+      if (value === null) return removeParameter(owner, name);
+      if (isScalar(old)) return setScalar(old, value);
+      putParameter(document, owner, name, document.createNode(value), order);
+      return true;
+    }
+    const catchAll = entries.items.find((entry) => filterOf(entry) === null);
+    if (value !== null) {
+      if (catchAll) return setKey(document, catchAll, 'value', value);
+      entries.items.push(document.createNode({ value }) as YAMLMap);
+      return true;
+    }
+    if (!catchAll) return false;
+    entries.items = entries.items.filter((entry) => filterOf(entry) !== null);
+    if (entries.items.length === 0) removeParameter(owner, name);
+    return true;
+  });
+}
+
+/** A filtered list without filters becomes the plain value that it amounts to. */
+function collapse(owner: YAMLMap, name: string, entries: YAMLSeq<YAMLMap>): void {
+  const [first] = entries.items;
+  if (first === undefined) {
+    removeParameter(owner, name);
+  } else if (filterOf(first) === null) {
+    const pair = pairOf(parametersOf(owner) ?? new YAMLMap(), name);
+    if (pair) pair.value = pairOf(first, 'value')?.value ?? null;
+  }
+}
+
+/**
+ * Sets a value for the tensors whose names contain `filter`. The entry goes first in the list, so the last setting
+ * wins over whatever was set before for the same tensors, and removing it brings that back. A plain value becomes
+ * the list's catch-all. Null removes the entry; a list with nothing but a catch-all becomes a plain value again.
+ */
+export function setFilteredValue(
+  text: string,
+  { model, name, filter, value }: ParameterAddress & { filter: string; value: Scalar | null },
+): string {
+  requireFinite(name, value);
+  if (filter === '' || filter === '*') return setParameter(text, { model, name, value });
+  return edit(text, (top, document) => {
+    const owner = ownerOf(top, model);
+    const old = parametersOf(owner)?.get(name, true);
+    const entries = entriesOf(old);
+    const own = entries?.items.find((entry) => filterOf(entry) === filter);
+    if (value === null) {
+      if (entries === null || own === undefined) return false;
+      entries.items = entries.items.filter((entry) => filterOf(entry) !== filter);
+      collapse(owner, name, entries);
+      return true;
+    }
+    if (entries !== null && own !== undefined && entries.items[0] === own) return setKey(document, own, 'value', value);
+    const entry = document.createNode({ filter, value }) as YAMLMap;
+    if (entries !== null) {
+      // A comment above the list hangs on its first entry; it stays on top.
+      entries.items = [entry, ...entries.items.filter((item) => filterOf(item) !== filter)];
+      return true;
+    }
+    const list = new YAMLSeq<YAMLMap>();
+    list.items.push(entry);
+    if (old !== undefined && old !== null && !(isScalar(old) && old.value === null)) {
+      const catchAll = new YAMLMap();
+      catchAll.items.push(document.createPair('value', old));
+      list.items.push(catchAll);
+    }
+    // A block list cannot stand inside braces.
+    const map = parametersOf(owner);
+    if (map) map.flow = false;
+    if (model !== null) owner.flow = false;
+    putParameter(document, owner, name, list, model === null ? KEY_ORDER : []);
+    return true;
+  });
+}
+
+/** Removes all entries with a filter from a parameter: of one model, or with null of all models and the top level. */
+export function clearFiltered(text: string, { model, name }: ParameterAddress): string {
+  return edit(text, (top) => {
+    const owners = model === null ? [top, ...modelEntries(top).map(({ entry }) => entry)] : [ownerOf(top, model)];
+    let isChanged = false;
+    for (const owner of owners) {
+      const entries = entriesOf(parametersOf(owner)?.get(name, true));
+      if (!entries?.items.some((entry) => filterOf(entry) !== null)) continue;
+      entries.items = entries.items.filter((entry) => filterOf(entry) === null);
+      collapse(owner, name, entries);
+      isChanged = true;
+    }
+    return isChanged;
+  });
+}
+
+/** Removes the parameters that are not declared, or whose value the declaration does not take. */
+function dropForeign(document: Document, owner: YAMLMap, declared: Parameters): void {
+  for (const pair of [...(parametersOf(owner)?.items ?? [])]) {
+    const name = isScalar(pair.key) ? String(pair.key.value) : '';
+    const parameter = Object.hasOwn(declared, name) ? declared[name] : undefined;
+    const value: unknown = isNode(pair.value) ? pair.value.toJS(document) : pair.value;
+    if (parameter === undefined || !parameterValue(name, parameter).safeParse(value).success) removeParameter(owner, name);
+  }
+}
+
+/**
+ * Changes the method. Parameters that the new method has too (and whose values it takes) stay; the others are
+ * dropped with their comments. The base and the models stay.
+ */
+export function setMethod(text: string, name: string): string {
+  const method = METHODS.get(name);
+  if (!method) throw new RecipeFault(`There is no merge method ${quoted(name)}; this version has ${listed(METHODS.keys())}.`);
+  return edit(text, (top, document) => {
+    if (!setKey(document, top, 'merge_method', name, KEY_ORDER)) return false;
+    dropForeign(document, top, { ...method.params, ...method.perModel });
+    for (const { entry } of modelEntries(top)) dropForeign(document, entry, method.perModel);
+    return true;
+  });
+}
+
+/** Names the base model, or with null names none. The list of models stays as it is. */
+export function setBase(text: string, name: string | null): string {
+  return edit(text, (top, document) =>
+    name === null ? top.delete('base_model') : setKey(document, top, 'base_model', name, KEY_ORDER),
+  );
+}
+
+/** Sets which models are merged, in this order. Those that stay keep their parameters and comments. */
+export function setModels(text: string, names: readonly string[]): string {
+  return edit(text, (top, document) => {
+    const old = modelEntries(top);
+    const models = pairOf(top, 'models')?.value;
+    const isSame = isSeq(models) && models.items.length === names.length && old.length === names.length;
+    if (isSame && names.every((name, i) => old[i]?.name === name)) return false;
+    const list = isSeq(models) ? (models as YAMLSeq<unknown>) : new YAMLSeq<unknown>();
+    list.items = names.map(
+      (model) => old.find(({ name }) => name === model)?.entry ?? document.createNode({ model }),
+    );
+    // `models: []` stays in brackets otherwise.
+    list.flow = names.length === 0;
+    const pair = pairOf(top, 'models');
+    if (pair) pair.value = list;
+    else insert(document, top, 'models', list, KEY_ORDER);
+    return true;
+  });
+}
+
+/**
+ * Sets the dtype that is written (`out_dtype`), by its PyTorch name. Null means "as stored in the base", for which
+ * mergekit's `dtype` has to go too: it also decides what is written.
+ */
+export function setDtype(text: string, name: string | null): string {
+  const names = BLENDED_DTYPES.map((dtype) => TORCH_NAMES[dtype]);
+  if (name !== null && !names.includes(name)) {
+    throw new RecipeFault(`The dtype must be ${listed(names, 'or')}, and ${quoted(name)} is none of them.`);
+  }
+  return edit(text, (top, document) => {
+    if (name !== null) return setKey(document, top, 'out_dtype', name, KEY_ORDER);
+    const had = [top.delete('out_dtype'), top.delete('dtype')];
+    return had.includes(true);
+  });
+}

@@ -1,0 +1,92 @@
+/**
+ * Resolve: a recipe's parameters at one tensor, as the numbers that kernels take. mergekit's rules: the model's own
+ * parameters, then the top level's, then the default; a list over the layers is interpolated; of a filtered list
+ * the first entry whose filter is part of the tensor's name counts.
+ */
+
+import { defaults, encodeValue, type Method, type Parameter, type Parameters, type Values } from '../methods/method.ts';
+import type { Gradient, ParameterValues, Recipe, Scalar } from './recipe.ts';
+import { placeOf } from './unit.ts';
+
+/** Number of layers: one more than the highest layer number in the names; 0 where there are none. */
+export function layerCountOf(tensorNames: Iterable<string>): number {
+  let count = 0;
+  for (const name of tensorNames) {
+    const { layer } = placeOf(name);
+    if (layer !== null && layer >= count) count = layer + 1;
+  }
+  return count;
+}
+
+/**
+ * Where a tensor lies between the first layer (0) and the last (1). Tensors outside the layers lie at 0, as in
+ * mergekit, so `lm_head` gets a list's first value; in a model with a single layer, that layer lies at 1.
+ */
+export function depthOf(tensorName: string, layerCount: number): number {
+  const { layer } = placeOf(tensorName);
+  if (layer === null) return 0;
+  return layerCount <= 1 ? 1 : Math.min(1, layer / (layerCount - 1));
+}
+
+/** Recipe form to kernel form. A switch is on for every number but zero, which interpolation can make of it. */
+function encode(p: Parameter, value: Scalar): number {
+  const number = encodeValue(p, value);
+  return p.kind === 'boolean' ? Number(number !== 0) : number;
+}
+
+function evaluate(p: Parameter, value: Gradient, depth: number): number {
+  if (typeof value !== 'object') return encode(p, value);
+  const last = value.length - 1;
+  const x = depth * last;
+  const i = Math.min(Math.floor(x), last);
+  const low = value[i];
+  const high = value[Math.min(i + 1, last)];
+  if (low === undefined || high === undefined) return Number.NaN;
+  if (typeof low === 'string' || typeof high === 'string') return encode(p, low);
+  const fraction = x - i;
+  return encode(p, (1 - fraction) * Number(low) + fraction * Number(high));
+}
+
+/** The value in one scope, or null where the scope says nothing about this tensor. */
+function lookUp(scope: ParameterValues, name: string, p: Parameter, tensorName: string, depth: number): number | null {
+  const value = scope[name];
+  if (value === undefined) return null;
+  if (value.form === 'everywhere') return evaluate(p, value.value, depth);
+  for (const { filter, value: entry } of value.entries) {
+    if (filter === null || filter === '*' || tensorName.includes(filter)) return evaluate(p, entry, depth);
+  }
+  return null;
+}
+
+function valuesIn(scopes: readonly ParameterValues[], declared: Parameters, tensorName: string, depth: number): Values {
+  const out: Record<string, number> = { ...defaults(declared) };
+  for (const [name, p] of Object.entries(declared)) {
+    if (p.kind === 'ignored') continue;
+    for (const scope of scopes) {
+      const value = lookUp(scope, name, p, tensorName, depth);
+      if (value === null) continue;
+      out[name] = value;
+      break;
+    }
+  }
+  return out;
+}
+
+/**
+ * The parameters at one tensor. `perModel` follows `recipe.models`. Numbers that are not set and have no default
+ * are NaN. `layerCount` is the model's (see `layerCountOf`).
+ */
+export function resolveValues(
+  recipe: Recipe,
+  method: Method,
+  tensorName: string,
+  layerCount: number,
+): { readonly params: Values; readonly perModel: Values[] } {
+  const depth = depthOf(tensorName, layerCount);
+  return {
+    params: valuesIn([recipe.parameters], method.params, tensorName, depth),
+    perModel: recipe.models.map((model) =>
+      valuesIn([model.parameters, recipe.parameters], method.perModel, tensorName, depth),
+    ),
+  };
+}

@@ -1,0 +1,419 @@
+/**
+ * Schema: what a recipe may say, derived from the methods' declarations. Strict: an unknown key is an error,
+ * because mergekit ignores such keys in silence and a typo then merges with defaults. Positions in the text are
+ * `yaml.ts`; the YAML itself is `document.ts`.
+ */
+
+import * as z from 'zod';
+import { BLENDED_DTYPES, type BlendedDtype, TORCH_NAMES } from '../formats/dtype.ts';
+import { METHODS } from '../methods/index.ts';
+import type { Method, Parameter, Parameters } from '../methods/method.ts';
+import { type DocumentPath, quoted } from './document.ts';
+import { nearest } from './nearest.ts';
+import type { FilteredValue, Gradient, ParameterValue, ParameterValues, Recipe, Scalar } from './recipe.ts';
+
+// Compiled schemas need `new Function`, which a content security policy rightly refuses.
+z.config({ jitless: true });
+
+/** Every method name of mergekit, so that a recipe from there is refused by name and not as a typo. */
+const MERGEKIT_METHODS = [
+  'linear',
+  'slerp',
+  'nuslerp',
+  'multislerp',
+  'karcher',
+  'passthrough',
+  'model_stock',
+  'arcee_fusion',
+  'nearswap',
+  'ram',
+  'ramplus_tl',
+  'sce',
+  'task_arithmetic',
+  'ties',
+  'dare_linear',
+  'dare_ties',
+  'breadcrumbs',
+  'breadcrumbs_ties',
+  'della',
+  'della_linear',
+] as const;
+
+/** Keys of mergekit's schema that mean something there and nothing here yet. */
+const MERGEKIT_KEYS: ReadonlySet<string> = new Set([
+  'slices',
+  'modules',
+  'tokenizer_source',
+  'tokenizer',
+  'chat_template',
+  'sources',
+  'layer_range',
+  'residual_weight',
+  'lora',
+  'override_architecture',
+]);
+
+const DTYPE_NICKNAMES: Readonly<Record<string, BlendedDtype>> = {
+  f32: 'F32',
+  fp32: 'F32',
+  float: 'F32',
+  f16: 'F16',
+  fp16: 'F16',
+  half: 'F16',
+  bf16: 'BF16',
+  bfloat: 'BF16',
+};
+
+const TOP_KEYS = ['merge_method', 'base_model', 'models', 'parameters', 'dtype', 'out_dtype'] as const;
+const MODEL_KEYS = ['model', 'parameters'] as const;
+const ENTRY_KEYS = ['filter', 'value'] as const;
+const MAX_MODEL_CHARS = 1000;
+
+/** Something wrong at a path of the data; `key` where the key itself is wrong. */
+export interface SchemaIssue {
+  readonly path: DocumentPath;
+  readonly part: 'key' | 'value';
+  readonly message: string;
+  readonly suggestion: string | null;
+}
+
+/** `a, b and c`. */
+export function listed(words: Iterable<string>, last = 'and'): string {
+  const all = [...words];
+  return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} ${last} ${all.at(-1)}`;
+}
+
+/** Why a model cannot be named so in a recipe, as a sentence, or null where it can. */
+export function modelNameObstacle(name: string): string | null {
+  if (name.trim() === '') return 'A model has an empty name; write the path of its folder or the name of an open checkpoint.';
+  if (name.length > MAX_MODEL_CHARS) return `A model’s name may have ${MAX_MODEL_CHARS} characters; this one has ${name.length}.`;
+  if (/\p{Cc}/u.test(name)) return `The model name ${quoted(name)} has a line break or a control character in it.`;
+  if (name.includes('+')) {
+    return `${quoted(name)} is mergekit’s notation for a model with a LoRA, which is known to mergekit and not in this version; merge the LoRA into the model first, or rename the folder if the + is part of its name.`;
+  }
+  if (name.includes('@')) {
+    return `${quoted(name)} is mergekit’s notation for a model’s revision, which is known to mergekit and not in this version; download that revision, or rename the folder if the @ is part of its name.`;
+  }
+  return null;
+}
+
+type Complain = (message: string, path?: DocumentPath, suggestion?: string | null) => undefined;
+
+/** A schema piece whose reading is a function; it returns undefined where it has complained. */
+function piece<T>(read: (raw: unknown, complain: Complain) => T | undefined) {
+  return z.unknown().transform((raw, context): T => {
+    const value = read(raw, (message, path = [], suggestion = null) => {
+      context.issues.push({ code: 'custom', message, input: raw, path: [...path], params: { suggestion } });
+      return undefined;
+    });
+    return value === undefined ? z.NEVER : value;
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function readScalar(name: string, p: Parameter, raw: unknown, complain: Complain, path: DocumentPath): Scalar | undefined {
+  if (raw === null || raw === undefined) {
+    return complain(`'${name}' has no value; give it one, or remove the line.`, path);
+  }
+  if (typeof raw === 'bigint' || (typeof raw === 'number' && !Number.isFinite(raw))) {
+    return complain(`'${name}' must be a finite number; ${String(raw)} cannot be calculated with.`, path);
+  }
+  if (typeof raw !== 'number' && typeof raw !== 'boolean' && typeof raw !== 'string') {
+    return complain(`'${name}' must be one value here, and this is a list or a map.`, path);
+  }
+  switch (p.kind) {
+    case 'ignored':
+      return raw;
+    case 'choice': {
+      const options = listed(p.options, 'or');
+      if (typeof raw === 'string' && p.options.includes(raw)) return raw;
+      const suggestion = nearest(String(raw), p.options);
+      return complain(`'${name}' must be ${options}, and this says ${quoted(raw)}.`, path, suggestion);
+    }
+    case 'boolean': {
+      if (typeof raw === 'boolean' || raw === 0 || raw === 1) return raw;
+      const word = String(raw).toLowerCase();
+      const suggestion = ['yes', 'on', 'true', 'y'].includes(word)
+        ? 'true'
+        : ['no', 'off', 'false', 'n'].includes(word)
+          ? 'false'
+          : null;
+      return complain(`'${name}' must be true or false, and this says ${quoted(raw)}.`, path, suggestion);
+    }
+    case 'number': {
+      if (typeof raw === 'string') {
+        const isNumber = raw.trim() !== '' && Number.isFinite(Number(raw));
+        return complain(
+          isNumber
+            ? `'${name}' must be a number, and quotes make ${quoted(raw)} a text; remove the quotes.`
+            : `'${name}' must be a number, and ${quoted(raw)} is none.`,
+          path,
+          isNumber ? raw.trim() : null,
+        );
+      }
+      if (p.strict && (Number(raw) < p.min || Number(raw) > p.max)) {
+        const bound = Number(raw) < p.min ? p.min : p.max;
+        return complain(`'${name}' must be from ${p.min} to ${p.max}, and this says ${raw}.`, path, String(bound));
+      }
+      return raw;
+    }
+    default:
+      return p satisfies never;
+  }
+}
+
+function readGradient(name: string, p: Parameter, raw: unknown, complain: Complain, path: DocumentPath): Gradient | undefined {
+  if (!Array.isArray(raw)) return readScalar(name, p, raw, complain, path);
+  if (raw.length === 0) {
+    return complain(`'${name}' is an empty list; give it at least one value, or remove the line.`, path);
+  }
+  const values = raw.map((item: unknown, i) => readScalar(name, p, item, complain, [...path, i]));
+  return values.every((value) => value !== undefined) ? values : undefined;
+}
+
+function readEntry(name: string, p: Parameter, raw: unknown, complain: Complain, path: DocumentPath): FilteredValue | undefined {
+  if (!isRecord(raw)) {
+    return complain(`'${name}' mixes plain values with filters; write this one as '- value: …' at the end of the list.`, path);
+  }
+  let isSound = true;
+  for (const key of Object.keys(raw)) {
+    if ((ENTRY_KEYS as readonly string[]).includes(key)) continue;
+    isSound = false;
+    complain(`An entry of '${name}' has a 'filter' and a 'value', and ${quoted(key)} is neither.`, [...path, key], nearest(key, ENTRY_KEYS));
+  }
+  const filter = raw.filter ?? null;
+  if (filter !== null && typeof filter !== 'string') {
+    isSound = false;
+    complain(
+      `The filter must be text, a part of the tensors’ names${typeof filter === 'number' ? '; put quotes around it' : ''}.`,
+      [...path, 'filter'],
+      typeof filter === 'number' ? `"${filter}"` : null,
+    );
+  }
+  if (!('value' in raw)) return complain(`This entry of '${name}' has no 'value'.`, path);
+  const value = readGradient(name, p, raw.value, complain, [...path, 'value']);
+  return isSound && value !== undefined ? { filter: typeof filter === 'string' ? filter : null, value } : undefined;
+}
+
+/** One parameter's value in any of mergekit's three forms: scalar, per-layer list, list of `{filter, value}`. */
+export function parameterValue(name: string, p: Parameter): z.ZodType<ParameterValue> {
+  return piece<ParameterValue>((raw, complain) => {
+    if (isRecord(raw)) {
+      const isEntry = 'value' in raw || 'filter' in raw;
+      return complain(
+        isEntry
+          ? `The filters of '${name}' must be a list; put '- ' in front of the first key.`
+          : `'${name}' must be one value, a list over the layers, or a list of filters with values.`,
+      );
+    }
+    if (Array.isArray(raw) && raw.some(isRecord)) {
+      const entries = raw.map((item: unknown, i) => readEntry(name, p, item, complain, [i]));
+      return entries.every((entry) => entry !== undefined) ? { form: 'filtered', entries } : undefined;
+    }
+    const value = readGradient(name, p, raw, complain, []);
+    return value === undefined ? undefined : { form: 'everywhere', value };
+  });
+}
+
+/** A map of parameters, or nothing. Names that are not declared are left to the strictness of the object. */
+function parameterMap(declared: Parameters | null) {
+  const notMap = "'parameters' must be a map of names and values, such as 'weight: 0.5' on lines of their own.";
+  const schema =
+    declared === null
+      ? z.record(z.string(), z.unknown(), { error: () => notMap }).transform((): ParameterValues => ({}))
+      : z
+          .strictObject(
+            Object.fromEntries(Object.entries(declared).map(([name, p]) => [name, parameterValue(name, p).optional()])),
+            { error: (issue) => (issue.code === 'invalid_type' ? notMap : undefined) },
+          )
+          .transform(
+            (values): ParameterValues =>
+              Object.fromEntries(
+                Object.entries(values).filter((pair): pair is [string, ParameterValue] => pair[1] !== undefined),
+              ),
+          );
+  return schema.nullish().transform((values): ParameterValues => values ?? {});
+}
+
+const methodName = piece<string>((raw, complain) => {
+  const have = `this version has ${listed(METHODS.keys())}`;
+  if (raw === undefined || raw === null) return complain(`The recipe names no 'merge_method'; ${have}.`);
+  if (typeof raw !== 'string') return complain(`'merge_method' must be a name; ${have}.`);
+  if (METHODS.has(raw)) return raw;
+  const others = MERGEKIT_METHODS.filter((name) => !METHODS.has(name));
+  if ((others as readonly string[]).includes(raw)) {
+    return complain(`${raw} is a mergekit method that this version does not have; it has ${listed(METHODS.keys())}.`);
+  }
+  const meant = nearest(raw, [...METHODS.keys(), ...others]);
+  if (meant === null) return complain(`There is no merge method ${quoted(raw)}; ${have}.`);
+  if (METHODS.has(meant)) return complain(`There is no merge method ${quoted(raw)}.`, [], meant);
+  return complain(
+    `There is no merge method ${quoted(raw)}, and ${meant}, which mergekit calls like that, is not in this version; it has ${listed(METHODS.keys())}.`,
+  );
+});
+
+const modelName = (key: string) =>
+  piece<string>((raw, complain) => {
+    if (raw === undefined || raw === null) return complain(`This entry has no '${key}'; write the path of a folder or the name of an open checkpoint.`);
+    if (typeof raw === 'number' || typeof raw === 'boolean') return complain(`A model’s name is text; put quotes around it.`, [], `"${raw}"`);
+    if (typeof raw !== 'string') return complain(`'${key}' written as a map or list is known to mergekit and not in this version; write a path or a name.`);
+    const obstacle = modelNameObstacle(raw);
+    return obstacle === null ? raw : complain(obstacle);
+  });
+
+const dtypeName = (key: string) =>
+  piece<BlendedDtype | null>((raw, complain) => {
+    if (raw === undefined || raw === null) return null;
+    const dtype = BLENDED_DTYPES.find((name) => TORCH_NAMES[name] === raw);
+    if (dtype !== undefined) return dtype;
+    const names = BLENDED_DTYPES.map((name) => TORCH_NAMES[name]);
+    const word = String(raw).toLowerCase().replace(/^torch\./, '');
+    const nickname = DTYPE_NICKNAMES[word];
+    const suggestion = nickname === undefined ? nearest(word, names) : TORCH_NAMES[nickname];
+    return complain(`'${key}' must be ${listed(names, 'or')}, and this says ${quoted(raw)}.`, [], suggestion);
+  });
+
+function buildSchema(method: Method | null) {
+  const modelParameters = parameterMap(method?.perModel ?? null);
+  const entry = z.strictObject(
+    { model: modelName('model'), parameters: modelParameters },
+    {
+      error: (issue) =>
+        issue.code === 'invalid_type' ? "Each entry of 'models' must be a map that begins with '- model: NAME'." : undefined,
+    },
+  );
+  return z
+    .strictObject(
+      {
+        merge_method: methodName,
+        base_model: modelName('base_model').nullish(),
+        models: z.array(entry, {
+          error: (issue) =>
+            issue.input === undefined
+              ? "The recipe lists no 'models'; add 'models:' and below it one '- model: NAME' for each."
+              : "'models' must be a list with one '- model: NAME' for each model.",
+        }),
+        parameters: parameterMap(method === null ? null : { ...method.params, ...method.perModel }),
+        dtype: dtypeName('dtype'),
+        out_dtype: dtypeName('out_dtype'),
+      },
+      {
+        error: (issue) =>
+          issue.code === 'invalid_type'
+            ? "A recipe is a map with 'merge_method', 'models' and more; this text is something else."
+            : undefined,
+      },
+    )
+    .transform((raw): Recipe => {
+      const base = raw.base_model ?? null;
+      return {
+        method: raw.merge_method,
+        base,
+        models: raw.models.filter(({ model }) => method?.base !== 'required' || model !== base),
+        parameters: raw.parameters,
+        outDtype: raw.out_dtype ?? raw.dtype,
+      };
+    });
+}
+
+const schemas = new Map<Method | null, ReturnType<typeof buildSchema>>();
+
+/** The strict schema of recipes for a method; with null, where the method is unknown, parameters are not judged. */
+export function recipeSchema(method: Method | null): ReturnType<typeof buildSchema> {
+  const known = schemas.get(method);
+  if (known !== undefined) return known;
+  const made = buildSchema(method);
+  schemas.set(method, made);
+  return made;
+}
+
+/** Which words a strict object at a path takes, and what to say where a word belongs elsewhere. */
+function unknownKey(path: DocumentPath, key: string, method: Method | null): SchemaIssue {
+  const at = (message: string, suggestion: string | null = null): SchemaIssue => ({
+    path: [...path, key],
+    part: 'key',
+    message,
+    suggestion,
+  });
+  const name = quoted(key);
+  if (path.at(-1) === 'parameters' && method !== null) {
+    const isModels = path.length > 1;
+    const known = Object.keys(isModels ? method.perModel : { ...method.params, ...method.perModel });
+    if (isModels && key in method.params) {
+      return at(`${name} holds for all models at once; move it to the 'parameters' at the top level.`);
+    }
+    const suggestion = nearest(key, known);
+    const has = known.length === 0 ? 'it has none' : `it has ${listed(known)}`;
+    return at(`${name} is not a parameter${isModels ? ' of a model' : ''} in ${method.name}; ${has}.`, suggestion);
+  }
+  if (MERGEKIT_KEYS.has(key)) {
+    return at(`${name} is known to mergekit and not in this version; remove it, or merge with mergekit.`);
+  }
+  const where = path.length === 0 ? 'a recipe' : 'an entry of models';
+  if (method !== null && (key in method.perModel || (path.length === 0 && key in method.params))) {
+    return at(`${name} is a parameter; put it under 'parameters:' of ${path.length === 0 ? 'the recipe' : 'this model'}.`);
+  }
+  const known = path.length === 0 ? TOP_KEYS : MODEL_KEYS;
+  return at(`${name} is not a key of ${where}; it has ${listed(known)}.`, nearest(key, known));
+}
+
+/** Rules that no single value breaks: the base is there, no model twice, enough of them and not too many. */
+function structureIssues(data: Record<string, unknown>, method: Method | null): SchemaIssue[] {
+  const issues: SchemaIssue[] = [];
+  const add = (path: DocumentPath, message: string): void => {
+    issues.push({ path, part: 'value', message, suggestion: null });
+  };
+  const base = typeof data.base_model === 'string' ? data.base_model : null;
+  const needsBase = method?.base === 'required';
+  if (needsBase && (data.base_model === undefined || data.base_model === null)) {
+    add(['base_model'], `${method.name} measures what each model changed from a base; add 'base_model: NAME'.`);
+  }
+  if (!Array.isArray(data.models)) return issues;
+  const names = data.models.map((entry: unknown) => (isRecord(entry) ? entry.model : null));
+  const seen = new Set<string>();
+  names.forEach((name, i) => {
+    if (typeof name !== 'string') return;
+    if (seen.has(name)) add(['models', i, 'model'], `${quoted(name)} is listed twice; each model takes part once.`);
+    seen.add(name);
+  });
+  if (method === null || !names.every((name) => typeof name === 'string')) return issues;
+  const count = names.filter((name) => !needsBase || name !== base).length;
+  const besides = needsBase ? ' besides the base' : '';
+  const { min, max } = method.models;
+  const plural = (n: number): string => (n === 1 ? '1 model' : `${n} models`);
+  if (count < min) {
+    add(['models'], `${method.name} needs at least ${plural(min)}${besides}, and the recipe lists ${count === 0 ? 'none' : count}.`);
+  }
+  if (count > max) add(['models'], `${method.name} takes at most ${plural(max)}${besides}, and the recipe lists ${count}.`);
+  return issues;
+}
+
+/** Judges plain data: the recipe, or everything that is wrong with it. */
+export function readRecipe(data: unknown): { recipe: Recipe | null; issues: readonly SchemaIssue[] } {
+  const declared = isRecord(data) && typeof data.merge_method === 'string' ? METHODS.get(data.merge_method) : undefined;
+  const method = declared ?? null;
+  const result = recipeSchema(method).safeParse(data);
+  const issues: SchemaIssue[] = [];
+  const hasOtherForm = isRecord(data) && data.models === undefined && ('slices' in data || 'modules' in data);
+  for (const issue of result.error?.issues ?? []) {
+    const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
+    if (issue.code === 'unrecognized_keys') {
+      issues.push(...issue.keys.map((key) => unknownKey(path, key, method)));
+      continue;
+    }
+    // A recipe with `slices` has been refused for that already; its missing `models` are no news.
+    if (hasOtherForm && path.length === 1 && path[0] === 'models') continue;
+    const suggestion: unknown = issue.code === 'custom' ? issue.params?.suggestion : null;
+    issues.push({
+      path,
+      part: 'value',
+      message: issue.message,
+      suggestion: typeof suggestion === 'string' ? suggestion : null,
+    });
+  }
+  if (isRecord(data)) issues.push(...structureIssues(data, method));
+  return { recipe: issues.length === 0 && result.success ? result.data : null, issues };
+}

@@ -1,0 +1,142 @@
+/**
+ * Commands: everything that a button or a shortcut does, once. A command says what it is called, when it can be
+ * used and what it does; buttons and shortcuts read it and add nothing.
+ */
+
+import { clearFiltered } from '../recipe/yaml.ts';
+import { type Chat, currentSpeaker, isReplying } from './chat-store.ts';
+import type { Follower } from './follow.ts';
+import { nameObstacle, type Output } from './output.ts';
+import { fetchSamples } from './samples.ts';
+import { hasFilteredValues } from './shown-value.ts';
+import { mergeObstacle, saveObstacle } from './status.ts';
+import type { Studio } from './studio.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** One thing that a person can tell the page to do. */
+export interface Command {
+  readonly name: CommandName;
+  /** The button's text. */
+  readonly label: string;
+  /** In the form of Mantine's `useHotkeys`, e.g. `mod+Enter`; null where there is none. */
+  readonly shortcut: string | null;
+  readonly isEnabled: () => boolean;
+  readonly perform: () => void | Promise<unknown>;
+}
+
+export type CommandName =
+  | 'openSamples'
+  | 'measure'
+  | 'merge'
+  | 'cancel'
+  | 'undo'
+  | 'redo'
+  | 'resetWeights'
+  | 'stop'
+  | 'regenerate'
+  | 'clearChat'
+  | 'save';
+
+export type Commands = Readonly<Record<CommandName, Command>>;
+
+/** The commands of a workbench. */
+export function createCommands(
+  studio: Studio,
+  follower: Follower,
+  chat: Chat,
+  output: Output,
+  surroundings: Surroundings,
+): Commands {
+  const state = studio.store.getState;
+  const mergesNow = () => state().work?.kind === 'blend' || state().work?.kind === 'save';
+  const list: readonly Command[] = [
+    {
+      name: 'openSamples',
+      label: 'Open samples',
+      shortcut: null,
+      isEnabled: () => state().work?.kind !== 'fetch',
+      async perform() {
+        await studio.openSamples((onBytes) => fetchSamples(surroundings.fetch, onBytes));
+        // The samples learned single questions; earlier turns would only confuse them.
+        if (state().samples !== null) chat.change({ remembers: false });
+      },
+    },
+    {
+      name: 'measure',
+      label: 'Measure',
+      shortcut: null,
+      isEnabled: () => state().awaitsMeasure && state().work === null,
+      perform: () => follower.measure(),
+    },
+    {
+      name: 'merge',
+      label: 'Merge',
+      shortcut: 'mod+Enter',
+      isEnabled: () => mergeObstacle(state()) === null && !mergesNow(),
+      async perform() {
+        const report = await follower.merge();
+        if (report && report.chatObstacle === null) chat.choose({ kind: 'blend' });
+      },
+    },
+    {
+      name: 'cancel',
+      label: 'Cancel',
+      shortcut: null,
+      isEnabled: () => ['weigh', 'blend', 'save'].includes(state().work?.kind ?? ''),
+      perform: () => follower.cancel(),
+    },
+    { name: 'undo', label: 'Undo', shortcut: 'mod+Z', isEnabled: () => state().canUndo, perform: () => studio.history.undo() },
+    {
+      name: 'redo',
+      label: 'Redo',
+      shortcut: 'mod+shift+Z',
+      isEnabled: () => state().canRedo,
+      perform: () => studio.history.redo(),
+    },
+    {
+      name: 'resetWeights',
+      label: 'Reset weights',
+      shortcut: null,
+      isEnabled: () => {
+        const { recipe, map, problems } = state();
+        return recipe !== null && map !== null && problems.length === 0 && hasFilteredValues(recipe, map.handle);
+      },
+      perform() {
+        const { map } = state();
+        if (map) studio.edit((text) => clearFiltered(text, { name: map.handle, model: null }));
+      },
+    },
+    {
+      name: 'stop',
+      label: 'Stop',
+      shortcut: 'Escape',
+      isEnabled: () => isReplying(chat.store.getState()),
+      perform: () => chat.stop(),
+    },
+    {
+      name: 'regenerate',
+      label: 'Regenerate',
+      shortcut: null,
+      isEnabled: () =>
+        chat.store.getState().turns.length > 0 &&
+        !isReplying(chat.store.getState()) &&
+        currentSpeaker(chat.store.getState(), state())?.obstacle === null,
+      perform: () => chat.regenerate(),
+    },
+    {
+      name: 'clearChat',
+      label: 'Clear chat',
+      shortcut: null,
+      isEnabled: () => chat.store.getState().turns.length > 0 && !isReplying(chat.store.getState()),
+      perform: () => chat.clear(),
+    },
+    {
+      name: 'save',
+      label: 'Save',
+      shortcut: 'mod+S',
+      isEnabled: () => saveObstacle(state()) === null && nameObstacle(output.store.getState().name) === null && !mergesNow(),
+      perform: () => output.save(),
+    },
+  ];
+  return Object.fromEntries(list.map((command) => [command.name, command])) as Commands;
+}

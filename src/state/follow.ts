@@ -1,0 +1,203 @@
+/**
+ * Follow: what happens by itself after the recipe or the open checkpoints change: check, then the weights map, then
+ * the live blend where there is one. Latest wins: what an older text started is dropped when it comes back.
+ */
+
+import { toReport } from '../bytes/fault.ts';
+import { METHODS } from '../methods/index.ts';
+import { defaults, encodeValue, type Method, type Unit } from '../methods/method.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import type { BlendReport, PlanSummary } from './engine-api.ts';
+import { bytesFigure, plural, timeFigure } from './figures.ts';
+import { shownValue } from './shown-value.ts';
+import type { Studio } from './studio.ts';
+
+/** A change is followed after this pause, and during an unbroken run of changes at least this often. */
+const PAUSE_MS = 100;
+const LONGEST_WAIT_MS = 300;
+/** Measuring that reads at most this much starts without being asked for. */
+export const AUTO_MEASURE_BYTES = 512_000_000;
+/** A live blend whose sources must be read again follows a change only up to this much. */
+const AUTO_REREAD_BYTES = 512_000_000;
+
+/** What follows, and the two steps of it that a person can also ask for. */
+export interface Follower {
+  /** Measures and shows the weights map of the newest recipe. */
+  readonly measure: () => Promise<void>;
+  /** Makes the live blend from the newest recipe; from then on it follows changes. */
+  readonly merge: () => Promise<BlendReport | null>;
+  /** Stops merge work and what would follow from it. */
+  readonly cancel: () => Promise<void>;
+  /** Holds back measuring and blending (a save is reading), until the returned function is called. */
+  readonly holdBack: () => () => void;
+  readonly stop: () => void;
+}
+
+/** Starts following a studio. */
+export function follow(studio: Studio): Follower {
+  const { store, engine, perform } = studio;
+  const { getState: get, setState: set } = store;
+  let turn = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let firstWaitedMs: number | null = null;
+  let isLive = false;
+  let heldBack = 0;
+  let weighing: Promise<unknown> = Promise.resolve();
+  let measuredKey: string | null = null;
+
+  const later = () => {
+    turn++;
+    const now = performance.now();
+    firstWaitedMs ??= now;
+    clearTimeout(timer);
+    timer = setTimeout(() => void settle(), Math.max(0, Math.min(PAUSE_MS, firstWaitedMs + LONGEST_WAIT_MS - now)));
+  };
+
+  const stopListening = store.subscribe((state, before) => {
+    if (state.text !== before.text || state.checkpoints !== before.checkpoints) later();
+    if (state.engine?.budgetBytes !== before.engine?.budgetBytes && before.engine !== null) later();
+  });
+
+  async function settle(): Promise<void> {
+    firstWaitedMs = null;
+    const mine = ++turn;
+    const isStale = () => mine !== turn;
+    const { text, recipe, problems, checkpoints } = get();
+    if (recipe === null || checkpoints.length === 0) {
+      set({ check: null, checkFault: null, map: null, awaitsMeasure: false });
+      return;
+    }
+    if (problems.length > 0) return;
+    let plan: PlanSummary | null;
+    try {
+      const check = await engine.check(text);
+      if (isStale()) return;
+      plan = check.plan;
+      set({ check, checkFault: null });
+    } catch (thrown) {
+      if (!isStale()) set({ check: null, checkFault: toReport(thrown), map: null, awaitsMeasure: false });
+      return;
+    }
+    if (plan === null) {
+      set({ map: null, awaitsMeasure: false });
+      return;
+    }
+    if (heldBack > 0) return;
+    if (!needsReading(recipe) || plan.readBytes <= AUTO_MEASURE_BYTES) await weigh(text, recipe, isStale);
+    else set({ awaitsMeasure: true, map: null });
+    if (isStale() || !isLive || get().blendText === text) return;
+    if (plan.mode === 'resident' || (plan.mode === 'cached' && plan.readBytes <= AUTO_REREAD_BYTES)) {
+      await blend(text, recipe, isStale);
+    }
+  }
+
+  function needsReading(recipe: Recipe): boolean {
+    const unit = statisticsUnit(recipe);
+    return unit !== null && measuredKey !== keyOf(recipe, unit);
+  }
+
+  /** Weighs one at a time; a text that is no longer the newest when its turn comes is not weighed. */
+  async function weigh(text: string, recipe: Recipe, isStale: () => boolean): Promise<void> {
+    await weighing;
+    if (isStale()) return;
+    const running = perform('weigh', (onProgress) => engine.weigh(text, onProgress));
+    weighing = running;
+    const map = await running;
+    if (map === null) {
+      if (!isStale()) set({ awaitsMeasure: true });
+      return;
+    }
+    measuredKey = keyOf(recipe, statisticsUnit(recipe));
+    if (!isStale()) set({ map, awaitsMeasure: false });
+  }
+
+  async function blend(text: string, recipe: Recipe, isStale: () => boolean): Promise<BlendReport | null> {
+    const report = await perform('blend', (onProgress) => engine.blend(text, onProgress));
+    if (report === null) return null;
+    // A blend that finished is the live one, also where the text has moved on since.
+    if (report.blend > (get().blend?.blend ?? -1)) set({ blend: report, blendText: text, outcome: blendOutcome(report) });
+    isLive = true;
+    measuredKey = keyOf(recipe, statisticsUnit(recipe));
+    if (isStale()) return report;
+    if (get().map === null || get().awaitsMeasure) await weigh(text, recipe, isStale);
+    return report;
+  }
+
+  return {
+    async measure() {
+      const { text, recipe } = get();
+      if (recipe === null) return;
+      const mine = turn;
+      await weigh(text, recipe, () => mine !== turn);
+    },
+    async merge() {
+      const { text, recipe } = get();
+      if (recipe === null) return null;
+      const mine = turn;
+      await weighing;
+      const report = await blend(text, recipe, () => mine !== turn);
+      // The text moved on while the first blend was made: it follows now.
+      if (report && get().text !== text) later();
+      return report;
+    },
+    async cancel() {
+      turn++;
+      clearTimeout(timer);
+      firstWaitedMs = null;
+      await engine.cancel();
+    },
+    holdBack() {
+      heldBack++;
+      return () => {
+        heldBack--;
+        later();
+      };
+    },
+    stop() {
+      stopListening();
+      clearTimeout(timer);
+      turn++;
+    },
+  };
+}
+
+/** The unit whose statistics a recipe needs, or null where it needs none. Values that vary count by their rest. */
+function statisticsUnit(recipe: Recipe): Unit | null {
+  const method = METHODS.get(recipe.method);
+  return method ? method.statistics(shownValues(method, recipe)) : null;
+}
+
+function shownValues(method: Method, recipe: Recipe): Record<string, number> {
+  const values: Record<string, number> = { ...defaults(method.params) };
+  for (const [name, parameter] of Object.entries(method.params)) {
+    if (parameter.kind !== 'ignored') values[name] = encodeValue(parameter, shownValue(recipe, name, parameter, null).value);
+  }
+  return values;
+}
+
+/** Statistics serve every unit down to tensors alike; rows and elements each need their own reading. */
+function keyOf(recipe: Recipe, unit: Unit | null): string {
+  const kind = unit === 'row' || unit === 'element' ? unit : 'tensor';
+  return JSON.stringify([kind, recipe.base, recipe.models.map(({ model }) => model).sort()]);
+}
+
+/** What a blend did, in one sentence. */
+function blendOutcome(report: BlendReport): NonNullable<ReturnType<Studio['store']['getState']>['outcome']> {
+  const measured = report.measureMs > 0 ? `, ${timeFigure(report.measureMs)} of it measuring` : '';
+  const done =
+    report.rewritten === report.tensors
+      ? `Blended ${plural(report.tensors, 'tensor')}`
+      : `Blended ${report.rewritten} of ${plural(report.tensors, 'tensor')}`;
+  const sentence = `${done} in ${timeFigure(report.blendMs)}${measured} (blend ${report.blend}, ${bytesFigure(report.bytes)}).`;
+  const [first] = report.nonFinite;
+  if (first) {
+    const more = report.nonFinite.length - 1;
+    const others = more > 0 ? ` and ${plural(more, 'other tensor')}` : '';
+    return {
+      tone: 'warning',
+      sentence: `${sentence} NaN or infinity in ${first.tensor} (${plural(first.count, 'value')})${others}: lower the weights.`,
+    };
+  }
+  if (report.chatObstacle !== null) return { tone: 'plain', sentence: `${sentence} ${report.chatObstacle}` };
+  return { tone: 'good', sentence };
+}

@@ -1,0 +1,96 @@
+/**
+ * Output: what "Save" does: asks for a folder where the browser can, else hands over a zip. Not the writing itself,
+ * which the engine does.
+ */
+
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import { OutputFault } from '../bytes/fault.ts';
+import type { SaveTarget } from './engine-api.ts';
+import { bytesFigure, plural, timeFigure } from './figures.ts';
+import type { Follower } from './follow.ts';
+import type { Studio } from './studio.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** A picker that fails sooner than this showed no dialog: nobody can have dismissed it. */
+const NO_DIALOG_MS = 300;
+const MAX_SHARD_BYTES = 5_000_000_000;
+
+export interface OutputState {
+  /** Name of the folder or zip that is made. */
+  readonly name: string;
+  readonly kind: SaveTarget['kind'];
+}
+
+export interface Output {
+  readonly store: StoreApi<OutputState>;
+  readonly canPickFolder: boolean;
+  readonly change: (part: Partial<OutputState>) => void;
+  /** Must be called within a click: a browser shows the folder dialog only then. */
+  readonly save: () => Promise<void>;
+}
+
+/** Why a name cannot be a file's name; null where it can. */
+export function nameObstacle(name: string): string | null {
+  if (name.trim() === '') return 'Give the result a name.';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  if (/[<>:"/\\|?*\u0000-\u001f]/.test(name) || /^\.|[. ]$/.test(name)) {
+    return 'A name may not hold < > : " / \\ | ? * or begin or end with a dot.';
+  }
+  return name.length > 100 ? 'A name may be 100 characters long.' : null;
+}
+
+/** Makes the output beside a studio. */
+export function createOutput(studio: Studio, follower: Follower, surroundings: Surroundings): Output {
+  const { pickFolder, download } = surroundings;
+  const canPickFolder = pickFolder !== null;
+  const store = createStore<OutputState>()(() => ({ name: 'merged', kind: canPickFolder ? 'folder' : 'zip' }));
+
+  /** The folder to write to; 'zip' where no dialog could be shown; null where the person dismissed it. */
+  async function folder(name: string): Promise<FileSystemDirectoryHandle | 'zip' | null> {
+    if (pickFolder === null) return 'zip';
+    const askedMs = performance.now();
+    let picked: FileSystemDirectoryHandle;
+    try {
+      picked = await pickFolder();
+    } catch (thrown) {
+      if (performance.now() - askedMs < NO_DIALOG_MS) return 'zip';
+      if (thrown instanceof DOMException && thrown.name === 'AbortError') return null;
+      throw new OutputFault('The browser does not let this page write to that folder. Choose another, or save as a zip.');
+    }
+    return picked.getDirectoryHandle(name, { create: true });
+  }
+
+  return {
+    store,
+    canPickFolder,
+    change: (part) => store.setState(part),
+    async save() {
+      const { name, kind } = store.getState();
+      const { text } = studio.store.getState();
+      const release = follower.holdBack();
+      try {
+        await studio.perform('save', async (onProgress) => {
+          const place = kind === 'folder' ? await folder(name) : 'zip';
+          if (place === null) {
+            studio.store.setState({ outcome: { tone: 'plain', sentence: 'No folder was chosen; nothing was saved.' } });
+            return;
+          }
+          const target: SaveTarget = place === 'zip' ? { kind: 'zip' } : { kind: 'folder', handle: place };
+          const report = await studio.engine.save(text, { name, target, maxShardBytes: MAX_SHARD_BYTES }, onProgress);
+          if (report.archive) download(report.archive, `${name}.zip`);
+          const where = place === 'zip' ? `as ${name}.zip` : `in the folder ${name}`;
+          const noDialog =
+            kind === 'folder' && place === 'zip' ? ' This browser could show no folder dialog, so it is a zip.' : '';
+          const [first] = report.nonFinite;
+          const bad = first ? ` NaN or infinity in ${first.tensor} (${plural(first.count, 'value')}): lower the weights.` : '';
+          const figures = `${plural(report.files.length, 'file')}, ${bytesFigure(report.bytes)}, ${timeFigure(report.milliseconds)}`;
+          studio.store.setState({
+            outcome: { tone: first ? 'warning' : 'good', sentence: `Saved ${where}: ${figures}.${noDialog}${bad}` },
+          });
+        });
+      } finally {
+        release();
+      }
+    },
+  };
+}

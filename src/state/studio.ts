@@ -1,0 +1,252 @@
+/**
+ * Studio: what the page knows about checkpoints, recipe, map, blend and work in progress, and what a person can do
+ * with them. A vanilla store; the recipe text in `history.ts` is the single truth and everything about it here is
+ * derived. Not the chat (`chat-store.ts`), not what follows by itself from a change (`follow.ts`).
+ */
+
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import { type FaultReport, toReport } from '../bytes/fault.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import { diagnoseRecipe, type Problem } from '../recipe/yaml.ts';
+import type {
+  BlendReport,
+  CheckpointSummary,
+  CheckReport,
+  EngineApi,
+  EngineInfo,
+  Progress,
+  WeightsMap,
+} from './engine-api.ts';
+import { createHistory, type History } from './history.ts';
+import { afterClosing, afterOpening, proposedRecipe, withBase, withModel } from './recipe-edits.ts';
+import type { PathedFile, SamplesIndex } from './samples.ts';
+
+/** Long work that the page waits for. */
+export interface Work {
+  readonly id: number;
+  readonly kind: 'open' | 'fetch' | 'weigh' | 'blend' | 'save';
+  readonly bytesDone: number;
+  /** 0 while it is not known. */
+  readonly bytesTotal: number;
+  readonly bytesPerSecond: number;
+  readonly secondsLeft: number | null;
+}
+
+/** A file that could not be opened. */
+export interface Refusal {
+  readonly file: string;
+  readonly report: FaultReport;
+}
+
+/** The newest thing that was finished, for the status line. */
+export interface Outcome {
+  readonly tone: 'good' | 'warning' | 'plain';
+  readonly sentence: string;
+}
+
+export interface StudioState {
+  /** Null until the engine has started. */
+  readonly engine: EngineInfo | null;
+  readonly checkpoints: readonly CheckpointSummary[];
+  readonly refusals: readonly Refusal[];
+  /** Null where the samples have not been opened. */
+  readonly samples: SamplesIndex | null;
+  /** The recipe document. */
+  readonly text: string;
+  /** Null while the text cannot be read. */
+  readonly recipe: Recipe | null;
+  readonly problems: readonly Problem[];
+  readonly canUndo: boolean;
+  readonly canRedo: boolean;
+  /** The pre-flight of the newest text that got one; null before. */
+  readonly check: CheckReport | null;
+  readonly checkFault: FaultReport | null;
+  readonly map: WeightsMap | null;
+  /** True where measuring would read much and waits for the button. */
+  readonly awaitsMeasure: boolean;
+  readonly work: Work | null;
+  readonly blend: BlendReport | null;
+  /** The recipe text that the live blend was made from. */
+  readonly blendText: string | null;
+  /** Why the last work failed; null after the next success. */
+  readonly fault: FaultReport | null;
+  readonly outcome: Outcome | null;
+}
+
+const AT_FIRST: StudioState = {
+  engine: null,
+  checkpoints: [],
+  refusals: [],
+  samples: null,
+  text: '',
+  recipe: null,
+  problems: [],
+  canUndo: false,
+  canRedo: false,
+  check: null,
+  checkFault: null,
+  map: null,
+  awaitsMeasure: false,
+  work: null,
+  blend: null,
+  blendText: null,
+  fault: null,
+  outcome: null,
+};
+
+/** The store with its history and the actions on checkpoints and the document. */
+export interface Studio {
+  readonly store: StoreApi<StudioState>;
+  readonly history: History;
+  readonly engine: EngineApi;
+  readonly start: () => Promise<void>;
+  readonly setBudget: (budgetBytes: number) => Promise<void>;
+  /** Opens files and takes what they hold into the recipe. */
+  readonly open: (files: readonly PathedFile[]) => Promise<void>;
+  /** Opens the samples' files and proposes their recipe. */
+  readonly openSamples: (fetchThem: FetchSamples) => Promise<void>;
+  readonly close: (name: string) => Promise<void>;
+  readonly dismissRefusals: () => void;
+  /** Edits the document; edits of one gesture that follow closely are one undo entry. */
+  readonly edit: (change: (text: string) => string, gesture?: string) => void;
+  readonly chooseBase: (name: string) => void;
+  readonly include: (name: string, isIn: boolean) => void;
+  /**
+   * Does long work under the status line: sets `work`, turns a failure into `fault`, clears both after success.
+   * Resolves to null where the work failed or was stopped.
+   */
+  readonly perform: <T>(kind: Work['kind'], task: (onProgress: OnProgress) => Promise<T>) => Promise<T | null>;
+}
+
+export type OnProgress = (progress: Omit<Progress, 'phase'>) => void;
+export type FetchSamples = (
+  onBytes: (done: number, total: number) => void,
+) => Promise<{ readonly index: SamplesIndex; readonly files: readonly PathedFile[] }>;
+
+/** Makes the studio over an engine. */
+export function createStudio(engine: EngineApi, history: History = createHistory()): Studio {
+  const store = createStore<StudioState>()(() => AT_FIRST);
+  const { getState: get, setState: set } = store;
+  let lastWork = 0;
+
+  history.subscribe(() => {
+    const text = history.text();
+    const undoable = { canUndo: history.canUndo(), canRedo: history.canRedo() };
+    set(text === get().text ? undoable : { ...undoable, text, ...readRecipe(text, get().recipe) });
+  });
+
+  const edit: Studio['edit'] = (change, gesture) => {
+    try {
+      history.edit(change(history.text()), gesture);
+    } catch (thrown) {
+      set({ fault: toReport(thrown) });
+    }
+  };
+
+  const perform: Studio['perform'] = async (kind, task) => {
+    const id = ++lastWork;
+    set({ work: { id, kind, bytesDone: 0, bytesTotal: 0, bytesPerSecond: 0, secondsLeft: null }, fault: null });
+    try {
+      return await task(({ bytesDone, bytesTotal, bytesPerSecond, secondsLeft }) => {
+        if (get().work?.id === id) set({ work: { id, kind, bytesDone, bytesTotal, bytesPerSecond, secondsLeft } });
+      });
+    } catch (thrown) {
+      const report = toReport(thrown);
+      // Work that newer work has replaced has nothing to say any more.
+      if (id !== lastWork) return null;
+      if (report.code === 'cancelled') set({ outcome: { tone: 'plain', sentence: 'Stopped. Nothing was changed.' } });
+      else set({ fault: report, outcome: null });
+      return null;
+    } finally {
+      if (get().work?.id === id) set({ work: null });
+    }
+  };
+
+  const addFiles = async (files: readonly PathedFile[]) => {
+    const { added, faults } = await engine.add(files);
+    const names = new Set(added.map(({ name }) => name));
+    set((state) => ({
+      checkpoints: [...state.checkpoints.filter(({ name }) => !names.has(name)), ...added],
+      refusals: [...state.refusals, ...faults],
+    }));
+    return added.map(({ name }) => name);
+  };
+
+  const openNames = () => get().checkpoints.map(({ name }) => name);
+
+  return {
+    store,
+    history,
+    engine,
+    edit,
+    perform,
+    async start() {
+      try {
+        set({ engine: await engine.start() });
+      } catch (thrown) {
+        set({ fault: toReport(thrown) });
+      }
+    },
+    async setBudget(budgetBytes) {
+      try {
+        set({ engine: await engine.setBudget(budgetBytes) });
+      } catch (thrown) {
+        set({ fault: toReport(thrown) });
+      }
+    },
+    async open(files) {
+      if (files.length === 0) return;
+      await perform('open', async () => {
+        const added = await addFiles(files);
+        const isFirst = history.text() === '';
+        const text = afterOpening(history.text(), get().recipe, openNames(), added);
+        if (isFirst) history.reset(text);
+        else history.edit(text);
+      });
+    },
+    async openSamples(fetchThem) {
+      await perform('fetch', async (onProgress) => {
+        const startedMs = performance.now();
+        const { index, files } = await fetchThem((bytesDone, bytesTotal) => {
+          const seconds = (performance.now() - startedMs) / 1000;
+          onProgress({ bytesDone, bytesTotal, bytesPerSecond: bytesDone / Math.max(seconds, 0.001), secondsLeft: null });
+        });
+        await addFiles(files);
+        const family = new Set([index.base, ...index.models.map(({ folder }) => folder)]);
+        const text = proposedRecipe(
+          openNames().filter((name) => family.has(name)),
+          index.base,
+        );
+        set({ samples: index });
+        if (history.text() === '') history.reset(text);
+        else history.edit(text);
+      });
+    },
+    async close(name) {
+      try {
+        await engine.remove(name);
+      } catch (thrown) {
+        set({ fault: toReport(thrown) });
+        return;
+      }
+      set((state) => ({ checkpoints: state.checkpoints.filter((checkpoint) => checkpoint.name !== name) }));
+      edit((text) => afterClosing(text, get().recipe, openNames(), name));
+    },
+    dismissRefusals: () => set({ refusals: [] }),
+    chooseBase(name) {
+      const { recipe } = get();
+      if (recipe) edit((text) => withBase(text, recipe, name));
+    },
+    include(name, isIn) {
+      const { recipe } = get();
+      if (recipe) edit((text) => withModel(text, recipe, name, isIn));
+    },
+  };
+}
+
+/** What a text means. A text that cannot be read keeps the last recipe, so that the controls do not vanish. */
+function readRecipe(text: string, last: Recipe | null): Pick<StudioState, 'recipe' | 'problems'> {
+  if (text.trim() === '') return { recipe: null, problems: [] };
+  const { recipe, problems } = diagnoseRecipe(text);
+  return { recipe: recipe ?? last, problems };
+}

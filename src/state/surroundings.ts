@@ -1,0 +1,37 @@
+/** Surroundings: the few things that a page can do and a test cannot: fetch, pick a folder, hand over a download. */
+
+export interface Surroundings {
+  readonly fetch: typeof fetch;
+  /** Null where the browser has no folder picker. Must be called within a click. */
+  readonly pickFolder: (() => Promise<FileSystemDirectoryHandle>) | null;
+  readonly download: (file: File, name: string) => void;
+}
+
+/** The Chromium-only picker, which TypeScript's DOM types leave out. */
+interface WithFolderPicker {
+  readonly showDirectoryPicker?: (options: { readonly id: string; readonly mode: 'readwrite' }) => Promise<FileSystemDirectoryHandle>;
+}
+
+/** How long the browser may take to begin reading a download before its address is given back. */
+const ADDRESS_KEPT_MS = 60_000;
+
+/** What this browser window offers. */
+export function windowSurroundings(page: Window & typeof globalThis): Surroundings {
+  const { showDirectoryPicker } = page as WithFolderPicker;
+  return {
+    fetch: page.fetch.bind(page),
+    pickFolder: showDirectoryPicker
+      ? () => showDirectoryPicker.call(page, { id: 'fusewright', mode: 'readwrite' })
+      : null,
+    download(file, name) {
+      const address = URL.createObjectURL(file);
+      const link = page.document.createElement('a');
+      link.href = address;
+      link.download = name;
+      page.document.body.append(link);
+      link.click();
+      link.remove();
+      setTimeout(() => URL.revokeObjectURL(address), ADDRESS_KEPT_MS);
+    },
+  };
+}

@@ -1,0 +1,28 @@
+/** Workbench: everything of one page put together: the studio, what follows from changes, the chat, saving, commands. */
+
+import { type Chat, createChat } from './chat-store.ts';
+import { type Commands, createCommands } from './commands.ts';
+import type { EngineApi } from './engine-api.ts';
+import { type Follower, follow } from './follow.ts';
+import { createOutput, type Output } from './output.ts';
+import { createStudio, type Studio } from './studio.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export interface Workbench {
+  readonly studio: Studio;
+  readonly follower: Follower;
+  readonly chat: Chat;
+  readonly output: Output;
+  readonly commands: Commands;
+}
+
+/** Puts a workbench together over an engine and starts both. */
+export function createWorkbench(engine: EngineApi, surroundings: Surroundings): Workbench {
+  const studio = createStudio(engine);
+  const follower = follow(studio);
+  const chat = createChat(studio);
+  const output = createOutput(studio, follower, surroundings);
+  const commands = createCommands(studio, follower, chat, output, surroundings);
+  void studio.start();
+  return { studio, follower, chat, output, commands };
+}
