@@ -102,9 +102,9 @@ function wrongSize(name: string, announced: number, written: number): OutputFaul
 /** Turns what a destination's own API threw into an OutputFault that says what to do. */
 export function outputFault(where: string, cause: unknown): OutputFault {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const name =
-    cause instanceof Error && 'code' in cause ? String(cause.code) : cause instanceof Error ? cause.name : '';
-  if (name === 'ENOSPC' || name === 'EDQUOT' || name === 'QuotaExceededError') {
+  // Node says it in `code`, browsers in `name` (a DOMException's own `code` is an old number).
+  const kinds = cause instanceof Error ? [cause.name, 'code' in cause ? cause.code : null] : [];
+  if (kinds.some((kind) => kind === 'ENOSPC' || kind === 'EDQUOT' || kind === 'QuotaExceededError')) {
     return new OutputFault(`There is no room left for ${where}; free some space or choose another place.`, { reason });
   }
   return new OutputFault(`${where} cannot be written (${reason}); choose another place.`, { reason });

@@ -9,7 +9,7 @@ import { MissingFault, UnsupportedFault } from '../bytes/fault.ts';
 import { type NodeBytes, nodeBytes } from '../bytes/node-bytes.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { isOpenable, openFiles } from './open.ts';
-import { isWeightFile } from './shards.ts';
+import { areSiblings, isWeightFile } from './shards.ts';
 import { isSideFile } from './side-files.ts';
 
 /** A checkpoint whose files are open. */
@@ -19,7 +19,8 @@ export interface NodeCheckpoint extends Checkpoint {
 }
 
 /**
- * Opens the model in the directory `path`, or the single .safetensors file `path` with the side files beside it.
+ * Opens the model in the directory `path`, or the .safetensors file `path` (with the other shards, where it is one
+ * of several) and the side files beside it. It is called by its folder's name, or by the file's where that is one.
  * Throws the Fault of the first thing that is wrong, MissingFault where there is no model, UnsupportedFault where
  * there are several.
  */
@@ -33,18 +34,19 @@ export async function openFolder(path: string): Promise<NodeCheckpoint> {
   if (only !== null && !isWeightFile(only)) {
     throw new UnsupportedFault(`${path} is not a .safetensors file; name one, or a model's folder.`, { file: path });
   }
-  const names = (await readdir(folder)).filter(
-    (name) => isOpenable(name) && !name.startsWith('.') && (only === null || name === only || isSideFile(name)),
-  );
+  const isWanted = (name: string) =>
+    only === null ? isOpenable(name) : name === only || areSiblings(name, only) || isSideFile(name);
+  const names = (await readdir(folder)).filter((name) => !name.startsWith('.') && isWanted(name)).sort();
+  // model.safetensors says nothing, so it gets its folder's name; any other file keeps its own.
+  const prefix = only === null || /^model\b/.test(only) ? `${basename(folder)}/` : '';
 
   const opened: NodeBytes[] = [];
   const close = async () => {
     for (const bytes of opened) await bytes.close();
   };
   try {
-    for (const name of names.sort()) opened.push(await nodeBytes(join(folder, name), join(shown, name)));
-    // A file named by itself is called by its own name, unless that is no name at all: model.safetensors.
-    const files = opened.map((bytes, i) => ({ path: `${basename(folder)}/${names[i]}`, bytes }));
+    for (const name of names) opened.push(await nodeBytes(join(folder, name), join(shown, name)));
+    const files = opened.map((bytes, i) => ({ path: `${prefix}${names[i]}`, bytes }));
     const { checkpoints, failures } = await openFiles(files);
     const [failure] = failures;
     if (failure) throw failure.thrown;

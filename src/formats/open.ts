@@ -110,7 +110,7 @@ function byFolder(files: readonly GivenFile[]): { folders: ReadonlyMap<string, F
   }
   for (const key of [...folders.keys()]) {
     const parts = key.split('/');
-    const edition = parts.findIndex((part) => OTHER_EDITIONS.has(part));
+    const edition = parts.findIndex((part, i) => i > 0 && OTHER_EDITIONS.has(part));
     if (edition > 0 && holdsWeightsAbove(parts.slice(0, edition + 1), folders)) folders.delete(key);
   }
   return { folders: new Map([...folders].sort(([a], [b]) => (a < b ? -1 : 1))), failures };

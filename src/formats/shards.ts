@@ -87,6 +87,12 @@ export async function findShards(files: ReadonlyMap<string, Bytes>): Promise<Fou
   return { sets, failures };
 }
 
+/** True where two names are shards of one set by their numbering: `a-00001-of-00002` and `a-00002-of-00002`. */
+export function areSiblings(a: string, b: string): boolean {
+  const [one, other] = [numbered(a), numbered(b)];
+  return one !== null && other !== null && one.stem === other.stem && one.count === other.count;
+}
+
 function readWeightMap(file: Bytes, text: string): ReadonlyMap<string, string> {
   const map = parseJsonObject(file, text)['weight_map'];
   if (typeof map !== 'object' || map === null || Array.isArray(map)) {

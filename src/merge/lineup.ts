@@ -39,19 +39,9 @@ export interface Lineup {
   readonly layers: number;
 }
 
-/** Number of sources of every tensor: the models, and the base where the method has one. */
-export function sourceCount(lineup: Lineup): number {
-  return lineup.models.length + (lineup.base ? 1 : 0);
-}
-
 /** Bytes of one pass over all sources of the blended tensors. */
 export function readBytesOf(lineup: Lineup): number {
   let bytes = 0;
   for (const tensor of lineup.tensors) for (const source of tensor.sources) bytes += source.end - source.start;
   return bytes;
-}
-
-/** What identifies the bytes behind a lineup: the same key means the same sources in the same order. */
-export function sourcesKey(lineup: Lineup): string {
-  return JSON.stringify([lineup.base?.name ?? null, lineup.models.map((model) => model.name)]);
 }

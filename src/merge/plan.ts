@@ -41,6 +41,8 @@ export interface PlanLimits {
   readonly batchBytes: number;
   /** Batches under way at once. */
   readonly depth: number;
+  /** Whether sources may stay in memory at all. */
+  readonly keepsSources: boolean;
 }
 
 /** Share of the budget that working buffers may take. */
@@ -66,7 +68,7 @@ export function plan(lineup: Lineup, limits: PlanLimits): Plan {
   const [only] = outs;
   const kept = { resident: chatBytes + sourceBytes, cached: chatBytes, streaming: 0 };
   const mode: Mode =
-    kept.resident + workingBytes <= limits.budgetBytes
+    limits.keepsSources && kept.resident + workingBytes <= limits.budgetBytes
       ? 'resident'
       : kept.cached + workingBytes <= limits.budgetBytes
         ? 'cached'

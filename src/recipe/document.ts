@@ -71,13 +71,17 @@ function keyText(key: unknown): string {
 /** Parses a recipe's text within the ceilings. Never throws on account of the text. */
 export function openDocument(text: string): RecipeDocument {
   const lines = new LineCounter();
+  // Fed here, not by the parser: that one stops counting where it stops reading.
+  lines.addNewLine(0);
+  for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) lines.addNewLine(i + 1);
   const at = (offset: number): { line: number; column: number } => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   const problems: Problem[] = [];
   const report = (message: string, offset: number, path: DocumentPath = [], suggestion: string | null = null): void => {
-    if (problems.length < MAX_YAML_PROBLEMS) problems.push({ message, ...at(offset), suggestion, path: pathText(path) });
+    if (problems.length < MAX_YAML_PROBLEMS)
+      problems.push({ message, ...at(offset), suggestion, path: pathText(path) });
   };
   const done = (document: Document, data: unknown): RecipeDocument => ({
     document,
@@ -96,7 +100,8 @@ export function openDocument(text: string): RecipeDocument {
   let document: Document.Parsed;
   try {
     // Keys are compared with a Set below: the library's own check takes quadratic time on a hostile map.
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
+    // `silent` would also keep quiet about a second document.
+    document = parseDocument(text, { prettyErrors: false, uniqueKeys: false, logLevel: 'error' });
   } catch (thrown) {
     if (!(thrown instanceof RangeError)) throw thrown;
     report('This text is nested too deeply to be a recipe.', 0);
@@ -110,7 +115,10 @@ export function openDocument(text: string): RecipeDocument {
   let aliases = 0;
   visit(document, (_, node, path) => {
     if (path.length > 2 * MAX_DEPTH) {
-      report(`Lists and maps are nested more than ${MAX_DEPTH} deep here, and a recipe needs no more than six.`, startOf(node));
+      report(
+        `Lists and maps are nested more than ${MAX_DEPTH} deep here, and a recipe needs no more than six.`,
+        startOf(node),
+      );
       return visit.BREAK;
     }
     if (isAlias(node)) {
@@ -125,7 +133,10 @@ export function openDocument(text: string): RecipeDocument {
       for (const pair of node.items) {
         const key = keyText(pair.key);
         if (key === '<<') {
-          report("YAML merge keys ('<<') are not supported in recipes; write the values out instead.", startOf(pair.key));
+          report(
+            "YAML merge keys ('<<') are not supported in recipes; write the values out instead.",
+            startOf(pair.key),
+          );
         } else if (seen.has(key)) {
           report(`${quoted(key)} stands here a second time; keep one of the two.`, startOf(pair.key));
         }
@@ -139,7 +150,10 @@ export function openDocument(text: string): RecipeDocument {
     return done(document, document.toJS({ maxAliasCount: MAX_ALIASES }));
   } catch (thrown) {
     if (!(thrown instanceof ReferenceError || thrown instanceof RangeError)) throw thrown;
-    report('A YAML alias (*name) here refers to nothing, to itself or to too much; write the values out instead.', firstAlias(document));
+    report(
+      'A YAML alias (*name) here refers to nothing, to itself or to too much; write the values out instead.',
+      firstAlias(document),
+    );
     return done(document, null);
   }
 }

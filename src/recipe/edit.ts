@@ -151,7 +151,13 @@ function removeParameter(owner: YAMLMap, name: string): boolean {
   return true;
 }
 
-function putParameter(document: Document, owner: YAMLMap, name: string, value: unknown, order: readonly string[]): void {
+function putParameter(
+  document: Document,
+  owner: YAMLMap,
+  name: string,
+  value: unknown,
+  order: readonly string[],
+): void {
   let map = parametersOf(owner);
   if (map === null) {
     map = new YAMLMap();
@@ -165,7 +171,9 @@ function putParameter(document: Document, owner: YAMLMap, name: string, value: u
 
 /** The entries of a filtered list, or null where the value is not one. */
 function entriesOf(value: unknown): YAMLSeq<YAMLMap> | null {
-  return isSeq(value) && value.items.length > 0 && value.items.every((item) => isMap(item)) ? (value as YAMLSeq<YAMLMap>) : null;
+  return isSeq(value) && value.items.length > 0 && value.items.every((item) => isMap(item))
+    ? (value as YAMLSeq<YAMLMap>)
+    : null;
 }
 
 /** An entry's filter; null for a catch-all. */
@@ -185,7 +193,10 @@ function requireFinite(name: string, value: Scalar | null): void {
  * Sets the value that holds where no filter matches; null removes it. A gradient over the layers is replaced; of a
  * filtered list, the catch-all entry is.
  */
-export function setParameter(text: string, { model, name, value }: ParameterAddress & { value: Scalar | null }): string {
+export function setParameter(
+  text: string,
+  { model, name, value }: ParameterAddress & { value: Scalar | null },
+): string {
   requireFinite(name, value);
   return edit(text, (top, document) => {
     const owner = ownerOf(top, model);
@@ -289,7 +300,8 @@ function dropForeign(document: Document, owner: YAMLMap, declared: Parameters): 
     const name = isScalar(pair.key) ? String(pair.key.value) : '';
     const parameter = Object.hasOwn(declared, name) ? declared[name] : undefined;
     const value: unknown = isNode(pair.value) ? pair.value.toJS(document) : pair.value;
-    if (parameter === undefined || !parameterValue(name, parameter).safeParse(value).success) removeParameter(owner, name);
+    if (parameter === undefined || !parameterValue(name, parameter).safeParse(value).success)
+      removeParameter(owner, name);
   }
 }
 
@@ -299,7 +311,8 @@ function dropForeign(document: Document, owner: YAMLMap, declared: Parameters): 
  */
 export function setMethod(text: string, name: string): string {
   const method = METHODS.get(name);
-  if (!method) throw new RecipeFault(`There is no merge method ${quoted(name)}; this version has ${listed(METHODS.keys())}.`);
+  if (!method)
+    throw new RecipeFault(`There is no merge method ${quoted(name)}; this version has ${listed(METHODS.keys())}.`);
   return edit(text, (top, document) => {
     if (!setKey(document, top, 'merge_method', name, KEY_ORDER)) return false;
     dropForeign(document, top, { ...method.params, ...method.perModel });
@@ -323,9 +336,7 @@ export function setModels(text: string, names: readonly string[]): string {
     const isSame = isSeq(models) && models.items.length === names.length && old.length === names.length;
     if (isSame && names.every((name, i) => old[i]?.name === name)) return false;
     const list = isSeq(models) ? (models as YAMLSeq<unknown>) : new YAMLSeq<unknown>();
-    list.items = names.map(
-      (model) => old.find(({ name }) => name === model)?.entry ?? document.createNode({ model }),
-    );
+    list.items = names.map((model) => old.find(({ name }) => name === model)?.entry ?? document.createNode({ model }));
     // `models: []` stays in brackets otherwise.
     list.flow = names.length === 0;
     const pair = pairOf(top, 'models');

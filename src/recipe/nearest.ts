@@ -4,7 +4,10 @@ const MAX_LENGTH = 64;
 const MIN_SHARED_PREFIX = 4;
 
 function plain(word: string): string {
-  return word.trim().toLowerCase().replace(/[-\s]+/g, '_');
+  return word
+    .trim()
+    .toLowerCase()
+    .replace(/[-\s]+/g, '_');
 }
 
 /** Edit distance where swapping two neighbours counts as one edit (optimal string alignment). */

@@ -20,7 +20,8 @@ export function newRecipe({
   readonly models: readonly string[];
 }): string {
   const method = METHODS.get(name);
-  if (!method) throw new RecipeFault(`There is no merge method ${quoted(name)}; this version has ${listed(METHODS.keys())}.`);
+  if (!method)
+    throw new RecipeFault(`There is no merge method ${quoted(name)}; this version has ${listed(METHODS.keys())}.`);
   const handle = method.perModel[method.handle];
   const weight = handle?.kind === 'number' ? handle.default : null;
   const shown = Object.entries(method.params).flatMap(([key, p]) => (p.kind === 'choice' ? [[key, p.default]] : []));

@@ -40,7 +40,10 @@ function withDtype(config: Config, dtype: string, isTop: boolean): Config {
  * `10000.0`), else parsed. `outDtype: null` keeps the dtype that it names. Throws a MalformedFault where the text is
  * not a JSON object.
  */
-export function outputConfig(base: string | Readonly<Config>, options: { readonly outDtype: BlendedDtype | null }): string {
+export function outputConfig(
+  base: string | Readonly<Config>,
+  options: { readonly outDtype: BlendedDtype | null },
+): string {
   let config: unknown = base;
   if (typeof base === 'string') {
     try {

@@ -68,6 +68,8 @@ const TOP_KEYS = ['merge_method', 'base_model', 'models', 'parameters', 'dtype',
 const MODEL_KEYS = ['model', 'parameters'] as const;
 const ENTRY_KEYS = ['filter', 'value'] as const;
 const MAX_MODEL_CHARS = 1000;
+/** Nobody reads more, and each one costs a search for its place. */
+const MAX_ISSUES = 100;
 
 /** Something wrong at a path of the data; `key` where the key itself is wrong. */
 export interface SchemaIssue {
@@ -85,8 +87,10 @@ export function listed(words: Iterable<string>, last = 'and'): string {
 
 /** Why a model cannot be named so in a recipe, as a sentence, or null where it can. */
 export function modelNameObstacle(name: string): string | null {
-  if (name.trim() === '') return 'A model has an empty name; write the path of its folder or the name of an open checkpoint.';
-  if (name.length > MAX_MODEL_CHARS) return `A model’s name may have ${MAX_MODEL_CHARS} characters; this one has ${name.length}.`;
+  if (name.trim() === '')
+    return 'A model has an empty name; write the path of its folder or the name of an open checkpoint.';
+  if (name.length > MAX_MODEL_CHARS)
+    return `A model’s name may have ${MAX_MODEL_CHARS} characters; this one has ${name.length}.`;
   if (/\p{Cc}/u.test(name)) return `The model name ${quoted(name)} has a line break or a control character in it.`;
   if (name.includes('+')) {
     return `${quoted(name)} is mergekit’s notation for a model with a LoRA, which is known to mergekit and not in this version; merge the LoRA into the model first, or rename the folder if the + is part of its name.`;
@@ -101,20 +105,29 @@ type Complain = (message: string, path?: DocumentPath, suggestion?: string | nul
 
 /** A schema piece whose reading is a function; it returns undefined where it has complained. */
 function piece<T>(read: (raw: unknown, complain: Complain) => T | undefined) {
-  return z.unknown().transform((raw, context): T => {
-    const value = read(raw, (message, path = [], suggestion = null) => {
-      context.issues.push({ code: 'custom', message, input: raw, path: [...path], params: { suggestion } });
-      return undefined;
+  return z
+    .unknown()
+    .optional()
+    .transform((raw, context): T => {
+      const value = read(raw, (message, path = [], suggestion = null) => {
+        context.issues.push({ code: 'custom', message, input: raw, path: [...path], params: { suggestion } });
+        return undefined;
+      });
+      return value === undefined ? z.NEVER : value;
     });
-    return value === undefined ? z.NEVER : value;
-  });
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function readScalar(name: string, p: Parameter, raw: unknown, complain: Complain, path: DocumentPath): Scalar | undefined {
+function readScalar(
+  name: string,
+  p: Parameter,
+  raw: unknown,
+  complain: Complain,
+  path: DocumentPath,
+): Scalar | undefined {
   if (raw === null || raw === undefined) {
     return complain(`'${name}' has no value; give it one, or remove the line.`, path);
   }
@@ -165,7 +178,13 @@ function readScalar(name: string, p: Parameter, raw: unknown, complain: Complain
   }
 }
 
-function readGradient(name: string, p: Parameter, raw: unknown, complain: Complain, path: DocumentPath): Gradient | undefined {
+function readGradient(
+  name: string,
+  p: Parameter,
+  raw: unknown,
+  complain: Complain,
+  path: DocumentPath,
+): Gradient | undefined {
   if (!Array.isArray(raw)) return readScalar(name, p, raw, complain, path);
   if (raw.length === 0) {
     return complain(`'${name}' is an empty list; give it at least one value, or remove the line.`, path);
@@ -174,15 +193,28 @@ function readGradient(name: string, p: Parameter, raw: unknown, complain: Compla
   return values.every((value) => value !== undefined) ? values : undefined;
 }
 
-function readEntry(name: string, p: Parameter, raw: unknown, complain: Complain, path: DocumentPath): FilteredValue | undefined {
+function readEntry(
+  name: string,
+  p: Parameter,
+  raw: unknown,
+  complain: Complain,
+  path: DocumentPath,
+): FilteredValue | undefined {
   if (!isRecord(raw)) {
-    return complain(`'${name}' mixes plain values with filters; write this one as '- value: …' at the end of the list.`, path);
+    return complain(
+      `'${name}' mixes plain values with filters; write this one as '- value: …' at the end of the list.`,
+      path,
+    );
   }
   let isSound = true;
   for (const key of Object.keys(raw)) {
     if ((ENTRY_KEYS as readonly string[]).includes(key)) continue;
     isSound = false;
-    complain(`An entry of '${name}' has a 'filter' and a 'value', and ${quoted(key)} is neither.`, [...path, key], nearest(key, ENTRY_KEYS));
+    complain(
+      `An entry of '${name}' has a 'filter' and a 'value', and ${quoted(key)} is neither.`,
+      [...path, key],
+      nearest(key, ENTRY_KEYS),
+    );
   }
   const filter = raw.filter ?? null;
   if (filter !== null && typeof filter !== 'string') {
@@ -193,7 +225,8 @@ function readEntry(name: string, p: Parameter, raw: unknown, complain: Complain,
       typeof filter === 'number' ? `"${filter}"` : null,
     );
   }
-  if (!('value' in raw)) return complain(`This entry of '${name}' has no 'value'.`, path);
+  if (!Object.hasOwn(raw, 'value'))
+    return isSound ? complain(`This entry of '${name}' has no 'value'.`, path) : undefined;
   const value = readGradient(name, p, raw.value, complain, [...path, 'value']);
   return isSound && value !== undefined ? { filter: typeof filter === 'string' ? filter : null, value } : undefined;
 }
@@ -202,7 +235,7 @@ function readEntry(name: string, p: Parameter, raw: unknown, complain: Complain,
 export function parameterValue(name: string, p: Parameter): z.ZodType<ParameterValue> {
   return piece<ParameterValue>((raw, complain) => {
     if (isRecord(raw)) {
-      const isEntry = 'value' in raw || 'filter' in raw;
+      const isEntry = Object.hasOwn(raw, 'value') || Object.hasOwn(raw, 'filter');
       return complain(
         isEntry
           ? `The filters of '${name}' must be a list; put '- ' in front of the first key.`
@@ -257,9 +290,14 @@ const methodName = piece<string>((raw, complain) => {
 
 const modelName = (key: string) =>
   piece<string>((raw, complain) => {
-    if (raw === undefined || raw === null) return complain(`This entry has no '${key}'; write the path of a folder or the name of an open checkpoint.`);
-    if (typeof raw === 'number' || typeof raw === 'boolean') return complain(`A model’s name is text; put quotes around it.`, [], `"${raw}"`);
-    if (typeof raw !== 'string') return complain(`'${key}' written as a map or list is known to mergekit and not in this version; write a path or a name.`);
+    if (raw === undefined || raw === null)
+      return complain(`This entry has no '${key}'; write the path of a folder or the name of an open checkpoint.`);
+    if (typeof raw === 'number' || typeof raw === 'boolean')
+      return complain(`A model’s name is text; put quotes around it.`, [], `"${raw}"`);
+    if (typeof raw !== 'string')
+      return complain(
+        `'${key}' written as a map or list is known to mergekit and not in this version; write a path or a name.`,
+      );
     const obstacle = modelNameObstacle(raw);
     return obstacle === null ? raw : complain(obstacle);
   });
@@ -270,7 +308,9 @@ const dtypeName = (key: string) =>
     const dtype = BLENDED_DTYPES.find((name) => TORCH_NAMES[name] === raw);
     if (dtype !== undefined) return dtype;
     const names = BLENDED_DTYPES.map((name) => TORCH_NAMES[name]);
-    const word = String(raw).toLowerCase().replace(/^torch\./, '');
+    const word = String(raw)
+      .toLowerCase()
+      .replace(/^torch\./, '');
     const nickname = DTYPE_NICKNAMES[word];
     const suggestion = nickname === undefined ? nearest(word, names) : TORCH_NAMES[nickname];
     return complain(`'${key}' must be ${listed(names, 'or')}, and this says ${quoted(raw)}.`, [], suggestion);
@@ -282,7 +322,9 @@ function buildSchema(method: Method | null) {
     { model: modelName('model'), parameters: modelParameters },
     {
       error: (issue) =>
-        issue.code === 'invalid_type' ? "Each entry of 'models' must be a map that begins with '- model: NAME'." : undefined,
+        issue.code === 'invalid_type'
+          ? "Each entry of 'models' must be a map that begins with '- model: NAME'."
+          : undefined,
     },
   );
   return z
@@ -342,22 +384,30 @@ function unknownKey(path: DocumentPath, key: string, method: Method | null): Sch
   if (path.at(-1) === 'parameters' && method !== null) {
     const isModels = path.length > 1;
     const known = Object.keys(isModels ? method.perModel : { ...method.params, ...method.perModel });
-    if (isModels && key in method.params) {
+    if (isModels && Object.hasOwn(method.params, key)) {
       return at(`${name} holds for all models at once; move it to the 'parameters' at the top level.`);
     }
     const suggestion = nearest(key, known);
-    const has = known.length === 0 ? 'it has none' : `it has ${listed(known)}`;
-    return at(`${name} is not a parameter${isModels ? ' of a model' : ''} in ${method.name}; ${has}.`, suggestion);
+    const scope = isModels ? ' for a single model' : '';
+    return at(
+      `${name} is not a parameter of ${method.name}${scope}; there are ${listed(known) || 'none'}.`,
+      suggestion,
+    );
   }
   if (MERGEKIT_KEYS.has(key)) {
     return at(`${name} is known to mergekit and not in this version; remove it, or merge with mergekit.`);
   }
   const where = path.length === 0 ? 'a recipe' : 'an entry of models';
-  if (method !== null && (key in method.perModel || (path.length === 0 && key in method.params))) {
-    return at(`${name} is a parameter; put it under 'parameters:' of ${path.length === 0 ? 'the recipe' : 'this model'}.`);
+  if (
+    method !== null &&
+    (Object.hasOwn(method.perModel, key) || (path.length === 0 && Object.hasOwn(method.params, key)))
+  ) {
+    return at(
+      `${name} is a parameter; put it under 'parameters:' of ${path.length === 0 ? 'the recipe' : 'this model'}.`,
+    );
   }
   const known = path.length === 0 ? TOP_KEYS : MODEL_KEYS;
-  return at(`${name} is not a key of ${where}; it has ${listed(known)}.`, nearest(key, known));
+  return at(`${name} is not a key of ${where}; there are ${listed(known)}.`, nearest(key, known));
 }
 
 /** Rules that no single value breaks: the base is there, no model twice, enough of them and not too many. */
@@ -385,9 +435,13 @@ function structureIssues(data: Record<string, unknown>, method: Method | null): 
   const { min, max } = method.models;
   const plural = (n: number): string => (n === 1 ? '1 model' : `${n} models`);
   if (count < min) {
-    add(['models'], `${method.name} needs at least ${plural(min)}${besides}, and the recipe lists ${count === 0 ? 'none' : count}.`);
+    add(
+      ['models'],
+      `${method.name} needs at least ${plural(min)}${besides}, and the recipe lists ${count === 0 ? 'none' : count}.`,
+    );
   }
-  if (count > max) add(['models'], `${method.name} takes at most ${plural(max)}${besides}, and the recipe lists ${count}.`);
+  if (count > max)
+    add(['models'], `${method.name} takes at most ${plural(max)}${besides}, and the recipe lists ${count}.`);
   return issues;
 }
 
@@ -397,11 +451,13 @@ export function readRecipe(data: unknown): { recipe: Recipe | null; issues: read
   const method = declared ?? null;
   const result = recipeSchema(method).safeParse(data);
   const issues: SchemaIssue[] = [];
-  const hasOtherForm = isRecord(data) && data.models === undefined && ('slices' in data || 'modules' in data);
+  const hasOtherForm =
+    isRecord(data) && data.models === undefined && (Object.hasOwn(data, 'slices') || Object.hasOwn(data, 'modules'));
   for (const issue of result.error?.issues ?? []) {
+    if (issues.length >= MAX_ISSUES) break;
     const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
     if (issue.code === 'unrecognized_keys') {
-      issues.push(...issue.keys.map((key) => unknownKey(path, key, method)));
+      issues.push(...issue.keys.slice(0, MAX_ISSUES).map((key) => unknownKey(path, key, method)));
       continue;
     }
     // A recipe with `slices` has been refused for that already; its missing `models` are no news.
@@ -414,6 +470,6 @@ export function readRecipe(data: unknown): { recipe: Recipe | null; issues: read
       suggestion: typeof suggestion === 'string' ? suggestion : null,
     });
   }
-  if (isRecord(data)) issues.push(...structureIssues(data, method));
+  if (isRecord(data)) issues.push(...structureIssues(data, method).slice(0, MAX_ISSUES));
   return { recipe: issues.length === 0 && result.success ? result.data : null, issues };
 }

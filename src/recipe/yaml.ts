@@ -50,7 +50,10 @@ export function faultOf(problems: readonly Problem[]): RecipeFault {
   const { message, ...where } = first;
   const more = problems.length - 1;
   const rest = more === 0 ? '' : ` (${more === 1 ? 'One more problem follows' : `${more} more problems follow`}.)`;
-  return new RecipeFault(`Recipe, line ${where.line}, column ${where.column}: ${message}${rest}`, { ...where, problems });
+  return new RecipeFault(`Recipe, line ${where.line}, column ${where.column}: ${message}${rest}`, {
+    ...where,
+    problems,
+  });
 }
 
 /**

@@ -13,9 +13,11 @@ import type { BlendedDtype, Dtype } from '../formats/dtype.ts';
 import type { Finding } from '../merge/finding.ts';
 import type { WeightsMap } from '../merge/map.ts';
 import type { Mode } from '../merge/plan.ts';
+import type { Progress } from '../merge/progress.ts';
 
 export type { Finding } from '../merge/finding.ts';
 export type { MapCell, WeightsMap } from '../merge/map.ts';
+export type { Progress } from '../merge/progress.ts';
 
 /** Where the arithmetic runs, and why. */
 export interface EngineInfo {
@@ -67,15 +69,6 @@ export interface PlanSummary {
 export interface CheckReport {
   readonly findings: readonly Finding[];
   readonly plan: PlanSummary | null;
-}
-
-/** Progress of long work. */
-export interface Progress {
-  readonly phase: 'measure' | 'blend' | 'save';
-  readonly bytesDone: number;
-  readonly bytesTotal: number;
-  readonly bytesPerSecond: number;
-  readonly secondsLeft: number | null;
 }
 
 /** What a blend did. */

@@ -14,6 +14,7 @@ export interface Workbench {
   readonly chat: Chat;
   readonly output: Output;
   readonly commands: Commands;
+  readonly surroundings: Surroundings;
 }
 
 /** Puts a workbench together over an engine and starts both. */
@@ -24,5 +25,5 @@ export function createWorkbench(engine: EngineApi, surroundings: Surroundings): 
   const output = createOutput(studio, follower, surroundings);
   const commands = createCommands(studio, follower, chat, output, surroundings);
   void studio.start();
-  return { studio, follower, chat, output, commands };
+  return { studio, follower, chat, output, commands, surroundings };
 }

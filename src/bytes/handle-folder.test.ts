@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { directoryDouble } from './directory-double.ts';
+import { OutputFault } from './fault.ts';
+import { handleFolder } from './handle-folder.ts';
+import type { Folder } from './sink.ts';
+
+async function put(folder: Folder, name: string, ...bytes: number[]): Promise<void> {
+  const sink = await folder.file(name, bytes.length);
+  await sink.write(Uint8Array.from(bytes));
+  await sink.close();
+}
+
+const holding = (...names: string[]) =>
+  directoryDouble('picked', new Map(names.map((name) => [name, Uint8Array.of(7)])));
+
+describe('handleFolder', () => {
+  it('puts config.json in place last', async () => {
+    const watched = directoryDouble('picked');
+    const closed: string[] = [];
+    watched.onStep = (step, file) => {
+      if (step === 'close') closed.push(file);
+    };
+    const folder = await handleFolder(watched.handle);
+    for (const name of ['config.json', 'model.safetensors', 'tokenizer.json']) await put(folder, name, 1);
+    expect(closed).toEqual([]);
+    await folder.finish();
+    expect(closed).toEqual(['model.safetensors', 'tokenizer.json', 'config.json']);
+  });
+
+  it('names the files that it would overwrite, before it writes any', async () => {
+    const { handle, files } = holding('b.json', 'a.json', 'unrelated.txt');
+    const made = handleFolder(handle, ['a.json', 'b.json', 'c.json']);
+    await expect(made).rejects.toThrow(OutputFault);
+    await expect(made).rejects.toThrow('The folder picked already holds a.json, b.json; choose an empty folder.');
+    expect(files.size).toBe(3);
+  });
+
+  it.each(['old.safetensors', 'model.safetensors.index.json'])('refuses a folder with the weights %s', async (name) => {
+    await expect(handleFolder(holding(name).handle)).rejects.toThrow(name);
+  });
+
+  it('overwrites nothing that was not announced either, and abort spares it', async () => {
+    const { handle, files } = holding('config.json', 'notes.txt');
+    const folder = await handleFolder(handle);
+    await put(folder, 'model.safetensors', 1);
+    await expect(folder.file('config.json', 1)).rejects.toThrow(/already holds config\.json/);
+    await folder.abort();
+    expect([...files]).toEqual([
+      ['config.json', Uint8Array.of(7)],
+      ['notes.txt', Uint8Array.of(7)],
+    ]);
+  });
+
+  it.each(['create', 'write', 'close'] as const)('reports a %s that fails, and abort leaves nothing', async (step) => {
+    const double = directoryDouble('picked');
+    const folder = await handleFolder(double.handle);
+    await put(folder, 'a', 1);
+    double.onStep = (now, file) => {
+      if (now === step && file === 'b') throw new DOMException('full', 'QuotaExceededError');
+    };
+    const work = async () => {
+      await put(folder, 'b', 2);
+      await folder.finish();
+    };
+    await expect(work()).rejects.toThrow(/no room left for b/);
+    await folder.abort();
+    expect([...double.files.keys()]).toEqual([]);
+  });
+
+  it('does not mind that a file was removed by someone else before abort', async () => {
+    const { handle, files } = directoryDouble('picked');
+    const folder = await handleFolder(handle);
+    await put(folder, 'a', 1);
+    files.delete('a');
+    await folder.abort();
+    expect(files.size).toBe(0);
+  });
+
+  it('says that it cannot read a directory', async () => {
+    const { handle } = directoryDouble('picked');
+    Object.assign(handle, {
+      keys: () => {
+        throw new DOMException('no permission', 'NotAllowedError');
+      },
+    });
+    await expect(handleFolder(handle)).rejects.toThrow('picked cannot be written (no permission)');
+  });
+});

@@ -1,0 +1,180 @@
+/**
+ * Agreement: what every provider must show against the oracle, as one suite that `session.test.ts` runs on the CPU and
+ * `session.gpu.test.ts` on the GPU. Not shipped.
+ */
+
+import { afterAll, describe, expect, it } from 'vitest';
+import { CancelledFault, MismatchFault } from '../../bytes/fault.ts';
+import { describeArchitecture } from '../architecture.ts';
+import { Session } from '../session.ts';
+import type { ChatWeights } from '../weights.ts';
+import { forward, type Tensors } from './forward.ts';
+import { randomWeights, TINY_MODELS } from './tiny-models.ts';
+
+/** Weights in their place, and how to change one there. */
+export interface Placed {
+  readonly weights: ChatWeights;
+  /** Writes new values over a tensor, in place. */
+  readonly edit: (name: string, data: Float32Array<ArrayBuffer>) => void;
+  readonly free: () => void;
+}
+
+/** f32 sums over a few dozen terms against float64, relative to the largest logit. */
+const TOLERANCE = 1e-5;
+
+const prompt = (tokens: number, vocabulary: number) => Array.from({ length: tokens }, (_, i) => (i * 31 + 7) % vocabulary);
+
+/** Largest difference of two rows over the largest logit of the true one. */
+function error(got: Float32Array, truth: Float64Array | undefined): number {
+  if (truth === undefined || got.length !== truth.length) throw new Error('rows of different length');
+  const scale = truth.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  return truth.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (got[i] ?? Number.NaN))), 0) / scale;
+}
+
+/** Defines the suite. */
+export function describeAgreement(place: (tensors: Tensors) => Promise<Placed> | Placed): void {
+  const opened: { session: Session; placed: Placed }[] = [];
+  const open = async (model: (typeof TINY_MODELS)[number], options: Parameters<typeof Session.open>[2]) => {
+    const tensors = new Map(randomWeights(model, 11));
+    const placed = await place(tensors);
+    const session = await Session.open(describeArchitecture(model.config, tensors.keys()), placed.weights, options);
+    opened.push({ session, placed });
+    return { tensors, placed, session };
+  };
+  afterAll(async () => {
+    for (const { session, placed } of opened) {
+      await session.dispose();
+      placed.free();
+    }
+  });
+
+  describe.each(TINY_MODELS)('$title', (model) => {
+    it('gives the logits of the oracle for prompts of 5, 40 and 70 tokens, whole and in pieces', async () => {
+      const { tensors, session } = await open(model, { logits: 'all' });
+      const pieces = await open(model, { logits: 'last', chunkTokens: 31 });
+      for (const length of [5, 40, 70]) {
+        const ids = prompt(length, 67);
+        const truth = forward(model.config, tensors, ids);
+        const cache = session.newCache();
+        const all = await session.run(ids, cache);
+        expect(all.length).toBe(length * 67);
+        truth.forEach((row, token) => {
+          expect(error(all.subarray(token * 67, (token + 1) * 67), row), `token ${token} of ${length}`).toBeLessThan(
+            TOLERANCE,
+          );
+        });
+        cache.dispose();
+
+        const other = pieces.session.newCache();
+        const last = await pieces.session.run(ids, other);
+        expect(last.length).toBe(67);
+        expect(error(last, truth[length - 1]), `${length} in pieces of 31`).toBeLessThan(TOLERANCE);
+        other.dispose();
+      }
+    });
+
+    it('decodes with the cache as if the text had been read at once', async () => {
+      const { tensors, session } = await open(model, { logits: 'last' });
+      const ids = prompt(52, 67);
+      const truth = forward(model.config, tensors, ids);
+      const cache = session.newCache();
+      await session.run(ids.slice(0, 33), cache);
+      // A second turn of several tokens after cached ones, then one token at a time.
+      const turn = await session.run(ids.slice(33, 40), cache);
+      expect(error(turn, truth[39])).toBeLessThan(TOLERANCE);
+      for (let token = 40; token < ids.length; token++) {
+        const logits = await session.run(ids.slice(token, token + 1), cache);
+        expect(error(logits, truth[token]), `token ${token}`).toBeLessThan(TOLERANCE);
+      }
+      expect(cache.tokens).toBe(52);
+      cache.dispose();
+    });
+
+    it('sees an edit of a weight in the next run, without a reload', async () => {
+      const { tensors, placed, session } = await open(model, { logits: 'last' });
+      const ids = prompt(9, 67);
+      const run = async () => {
+        const cache = session.newCache();
+        const logits = await session.run(ids, cache);
+        cache.dispose();
+        return logits;
+      };
+      const before = await run();
+      const names = ['model.embed_tokens.weight', 'model.layers.1.mlp.up_proj.weight', 'model.layers.0.input_layernorm.weight'];
+      for (const name of names) {
+        const tensor = tensors.get(name);
+        if (!tensor) throw new Error(name);
+        const data = tensor.data.map((value, i) => value * (i % 3 === 0 ? 0.5 : 1.25));
+        tensors.set(name, { data, shape: tensor.shape });
+        placed.edit(name, data);
+        const truth = forward(model.config, tensors, ids)[8];
+        expect(error(await run(), truth), name).toBeLessThan(TOLERANCE);
+        expect(error(before, truth), name).toBeGreaterThan(100 * TOLERANCE);
+      }
+    });
+  });
+
+  const [first] = TINY_MODELS;
+  if (!first) throw new Error('no models');
+
+  it('fills the context to the last position and no further', async () => {
+    const { tensors, session } = await open(first, { logits: 'last' });
+    const ids = prompt(128, 67);
+    const cache = session.newCache();
+    await session.run(ids.slice(0, 127), cache);
+    const logits = await session.run(ids.slice(127), cache);
+    expect(error(logits, forward(first.config, tensors, ids)[127])).toBeLessThan(TOLERANCE);
+    await expect(session.run([1], cache)).rejects.toThrow(/128 tokens/);
+    cache.dispose();
+  });
+
+  it('keeps texts apart that are decoded at the same time', async () => {
+    const { tensors, session } = await open(first, { logits: 'last' });
+    const texts = [prompt(12, 67), prompt(20, 61)];
+    const logits = await Promise.all(
+      texts.map(async (ids) => {
+        const cache = session.newCache();
+        let last = new Float32Array();
+        for (const id of ids) last = new Float32Array(await session.run([id], cache));
+        cache.dispose();
+        return last;
+      }),
+    );
+    texts.forEach((ids, index) => {
+      const truth = forward(first.config, tensors, ids)[ids.length - 1];
+      expect(error(logits[index] ?? new Float32Array(), truth)).toBeLessThan(TOLERANCE);
+    });
+  });
+
+  it('stops between two pieces of a prompt', async () => {
+    const { session } = await open(first, { logits: 'last', chunkTokens: 4 });
+    const stop = new AbortController();
+    const cache = session.newCache();
+    const run = session.run(prompt(100, 67), cache, stop.signal);
+    stop.abort();
+    await expect(run).rejects.toBeInstanceOf(CancelledFault);
+    expect(cache.tokens).toBeLessThan(9);
+    cache.dispose();
+    const next = session.newCache();
+    await expect(session.run([1], next)).resolves.toHaveLength(67);
+    next.dispose();
+  });
+
+  it('refuses weights of another shape and tokens outside the vocabulary', async () => {
+    const { session, placed, tensors } = await open(first, { logits: 'last' });
+    const architecture = describeArchitecture({ ...first.config, vocab_size: 66 }, tensors.keys());
+    await expect(Session.open(architecture, placed.weights, { logits: 'last' })).rejects.toBeInstanceOf(MismatchFault);
+    const cache = session.newCache();
+    for (const id of [67, -1, 0.5, Number.NaN]) await expect(session.run([id], cache)).rejects.toThrow(RangeError);
+    await expect(session.run([], cache)).rejects.toThrow(RangeError);
+    cache.dispose();
+  });
+
+  it('serves no run after it was disposed of', async () => {
+    const { session } = await open(first, { logits: 'last' });
+    const cache = session.newCache();
+    await session.dispose();
+    await session.dispose();
+    await expect(session.run([1], cache)).rejects.toBeInstanceOf(CancelledFault);
+  });
+}

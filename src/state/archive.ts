@@ -1,0 +1,59 @@
+/**
+ * Archive: a zip that is being made for download. It goes to the origin's private file system, so that a model
+ * larger than memory can be saved by browsers that cannot write to a folder; where there is none, to a Blob.
+ */
+
+import type { Folder } from '../bytes/sink.ts';
+import { OutputFault } from '../bytes/fault.ts';
+import { zipFolder } from '../bytes/zip-folder.ts';
+
+/** Names of our scratch files, so that old ones can be told from other things. */
+const SCRATCH = /^fusewright-save-.*\.zip$/;
+
+/** A zip under way: a folder to write to, and the file once the folder is finished. */
+export interface Archive {
+  readonly folder: Folder;
+  readonly file: () => Promise<File>;
+}
+
+/** Starts a zip that holds one folder named `name`. Throws OutputFault where the browser gives no room. */
+export async function openArchive(name: string): Promise<Archive> {
+  const storage = await privateFiles();
+  if (!storage) {
+    const pipe = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
+    const blob = new Response(pipe.readable).blob();
+    blob.catch(() => undefined);
+    return {
+      folder: zipFolder(pipe.writable, { root: name }),
+      file: async () => new File([await blob], `${name}.zip`, { type: 'application/zip' }),
+    };
+  }
+  try {
+    const handle = await storage.getFileHandle(`fusewright-save-${crypto.randomUUID()}.zip`, { create: true });
+    const writable = await handle.createWritable();
+    return {
+      folder: zipFolder(writable as WritableStream<Uint8Array<ArrayBuffer>>, { root: name }),
+      file: async () => new File([await handle.getFile()], `${name}.zip`, { type: 'application/zip' }),
+    };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OutputFault(`The browser gives no room for the zip (${reason}); free disk space, or save to a folder.`);
+  }
+}
+
+/** Removes zips of earlier visits. Never fails: what is in use elsewhere stays. */
+export async function sweepArchives(): Promise<void> {
+  const storage = await privateFiles();
+  if (!storage) return;
+  for await (const name of storage.keys()) {
+    if (SCRATCH.test(name)) await storage.removeEntry(name).catch(() => undefined);
+  }
+}
+
+async function privateFiles(): Promise<FileSystemDirectoryHandle | null> {
+  try {
+    return await navigator.storage.getDirectory();
+  } catch {
+    return null; // private windows of some browsers have none
+  }
+}

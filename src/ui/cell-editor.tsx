@@ -1,0 +1,57 @@
+/** The sliders of one cell or one row of the weights map, one per model. */
+
+import { Button } from '@mantine/core';
+import type { MapCell, WeightsMap } from '../state/engine-api.ts';
+import styles from './cell-editor.module.css';
+import { ModelLetter } from './model-letter.tsx';
+import { NumberControl } from './number-control.tsx';
+
+interface CellEditorProps {
+  readonly map: WeightsMap;
+  readonly row: number;
+  /** Null for the whole row. */
+  readonly cell: MapCell | null;
+  readonly firstModel: number;
+  readonly onSet: (model: number, value: number | null, gesture: string) => void;
+  readonly onReset: () => void;
+  readonly onDone: () => void;
+}
+
+export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone }: CellEditorProps) {
+  const place = `${map.rows[row]?.label ?? ''} ${cell ? (map.columns[cell.column] ?? '') : ''}`.trim();
+  const inRow = map.cells.filter((c) => c.row === row);
+  // A row's slider begins at the mean of its cells.
+  const rowMean = (model: number) => inRow.reduce((sum, c) => sum + (c.weights[model] ?? 0), 0) / Math.max(1, inRow.length);
+  return (
+    <div role="dialog" aria-label={`Weights of ${place}`} className={styles.editor}>
+      <p className={styles.title}>
+        <strong>{place}</strong> <span>{map.handle}</span>
+      </p>
+      {map.models.map((model, index) => (
+        <NumberControl
+          key={model}
+          name={`${place} ${model}`}
+          caption={
+            <span className={styles.model} title={model}>
+              <ModelLetter index={index} /> <span>{model}</span>
+            </span>
+          }
+          value={Math.round((cell ? (cell.weights[index] ?? 0) : rowMean(index)) * 1000) / 1000}
+          min={map.handleMin}
+          max={map.handleMax}
+          step={0.01}
+          isFocusedFirst={index === firstModel}
+          onChange={(value, gesture) => onSet(index, value, gesture)}
+        />
+      ))}
+      <div className={styles.actions}>
+        <Button variant="subtle" color="gray" size="compact-xs" onClick={onReset}>
+          Give back to the method
+        </Button>
+        <Button variant="light" size="compact-xs" onClick={onDone}>
+          Done
+        </Button>
+      </div>
+    </div>
+  );
+}

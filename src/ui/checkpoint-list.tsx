@@ -1,0 +1,110 @@
+/** The open checkpoints: which is the base, which are in the blend, and what could not be opened. */
+
+import { ActionIcon, Checkbox, Radio } from '@mantine/core';
+import IconX from '@tabler/icons-react/dist/esm/icons/IconX.mjs';
+import type { CheckpointSummary } from '../state/engine-api.ts';
+import { bytesFigure, plural, shortCount } from '../state/figures.ts';
+import { AddFiles } from './add-files.tsx';
+import styles from './checkpoint-list.module.css';
+import { CommandButton } from './command-button.tsx';
+import { FaultNote } from './fault-note.tsx';
+import { ModelLetter } from './model-letter.tsx';
+import { useStudio, useWorkbench } from './workbench-context.ts';
+
+export function CheckpointList() {
+  const { commands } = useWorkbench();
+  const checkpoints = useStudio((state) => state.checkpoints);
+  const hasSamples = useStudio((state) => state.samples !== null);
+  return (
+    <section aria-labelledby="checkpoints-title" className={styles.section}>
+      <h2 id="checkpoints-title">Checkpoints</h2>
+      <ul className={styles.list}>
+        {checkpoints.map((checkpoint) => (
+          <li key={checkpoint.name}>
+            <CheckpointCard checkpoint={checkpoint} />
+          </li>
+        ))}
+      </ul>
+      <Refusals />
+      <AddFiles />
+      {!hasSamples && <CommandButton command={commands.openSamples} variant="subtle" className={styles.samples ?? ''} />}
+    </section>
+  );
+}
+
+function CheckpointCard({ checkpoint }: { checkpoint: CheckpointSummary }) {
+  const { studio } = useWorkbench();
+  const { name } = checkpoint;
+  const recipe = useStudio((state) => state.recipe);
+  const canEdit = useStudio((state) => state.recipe !== null && state.problems.length === 0);
+  const isOnly = useStudio((state) => state.checkpoints.length === 1);
+  const title = useStudio((state) => state.samples?.models.find(({ folder }) => folder === name)?.skill ?? null);
+  const place = recipe?.models.findIndex(({ model }) => model === name) ?? -1;
+  const isBase = recipe ? recipe.base === name : isOnly;
+  const isLastModel = place >= 0 && recipe?.models.length === 1;
+
+  return (
+    // A fieldset would put its legend into every control's name.
+    // biome-ignore lint/a11y/useSemanticElements: see above
+    <div role="group" aria-label={name} className={styles.card} data-base={isBase || undefined}>
+      <div className={styles.head}>
+        <ModelLetter index={place} />
+        <span className={styles.name} title={name}>
+          {name}
+        </span>
+        <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Remove" onClick={() => void studio.close(name)}>
+          <IconX size={14} aria-hidden />
+        </ActionIcon>
+      </div>
+      <p className={styles.figures} title={checkpoint.weightFiles.join('\n')}>
+        {facts(checkpoint).join(' · ')}
+      </p>
+      {title && <p className={styles.skill}>{title}</p>}
+      {checkpoint.chatObstacle && <p className={styles.obstacle}>{checkpoint.chatObstacle}</p>}
+      <div className={styles.roles}>
+        <Radio
+          name="base"
+          label="Base"
+          value={name}
+          checked={isBase}
+          disabled={!canEdit}
+          onChange={() => studio.chooseBase(name)}
+        />
+        <Checkbox
+          label="In the blend"
+          checked={place >= 0}
+          disabled={!canEdit || isLastModel || (isBase && place < 0)}
+          onChange={(event) => studio.include(name, event.currentTarget.checked)}
+        />
+      </div>
+    </div>
+  );
+}
+
+function facts(checkpoint: CheckpointSummary): string[] {
+  const { modelType, elements, layers, dtypes, totalBytes, tensorCount, weightFiles } = checkpoint;
+  return [
+    modelType ?? 'no config',
+    `${shortCount(elements)} parameters`,
+    ...(layers > 0 ? [plural(layers, 'layer')] : [plural(tensorCount, 'tensor')]),
+    dtypes.map(({ dtype }) => dtype).join(', '),
+    bytesFigure(totalBytes),
+    ...(weightFiles.length > 1 ? [`${weightFiles.length} files`] : []),
+  ];
+}
+
+function Refusals() {
+  const { studio } = useWorkbench();
+  const refusals = useStudio((state) => state.refusals);
+  if (refusals.length === 0) return null;
+  return (
+    <div className={styles.refusals}>
+      {refusals.map(({ file, report }) => (
+        <FaultNote key={`${file}:${report.message}`} report={report} subject={file} />
+      ))}
+      <button type="button" className={styles.dismiss} onClick={studio.dismissRefusals}>
+        Dismiss
+      </button>
+    </div>
+  );
+}

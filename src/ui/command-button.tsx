@@ -1,0 +1,56 @@
+/** A button for a command: its text, its shortcut and whether it can be used come from the command. */
+
+import { ActionIcon, Button, type ButtonProps, Tooltip } from '@mantine/core';
+import type { ReactNode } from 'react';
+import type { Command } from '../state/commands.ts';
+import { useEnabled } from './workbench-context.ts';
+
+const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
+
+/** A shortcut as people read it: `Ctrl+Enter`. */
+export function shortcutText(shortcut: string): string {
+  return shortcut
+    .replace('mod', isMac ? '⌘' : 'Ctrl')
+    .replace('shift', 'Shift')
+    .replace('Escape', 'Esc');
+}
+
+/** What assistive technology is told of a shortcut. */
+function ariaShortcut(shortcut: string): string {
+  return shortcut.replace('mod', isMac ? 'Meta' : 'Control').replace('shift', 'Shift');
+}
+
+export function CommandButton({ command, icon, ...rest }: { command: Command; icon?: ReactNode } & ButtonProps) {
+  const isEnabled = useEnabled(command);
+  return (
+    <Button
+      {...rest}
+      {...(icon ? { leftSection: icon } : {})}
+      disabled={!isEnabled}
+      title={command.shortcut ? shortcutText(command.shortcut) : undefined}
+      aria-keyshortcuts={command.shortcut ? ariaShortcut(command.shortcut) : undefined}
+      onClick={() => void command.perform()}
+    >
+      {command.label}
+    </Button>
+  );
+}
+
+export function CommandIcon({ command, icon }: { command: Command; icon: ReactNode }) {
+  const isEnabled = useEnabled(command);
+  const hint = command.shortcut ? `${command.label} (${shortcutText(command.shortcut)})` : command.label;
+  return (
+    <Tooltip label={hint} openDelay={400}>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={command.label}
+        aria-keyshortcuts={command.shortcut ? ariaShortcut(command.shortcut) : undefined}
+        disabled={!isEnabled}
+        onClick={() => void command.perform()}
+      >
+        {icon}
+      </ActionIcon>
+    </Tooltip>
+  );
+}

@@ -1,0 +1,17 @@
+/** The letter by which the map, the sliders and the list refer to one model of the blend. */
+
+import styles from './model-letter.module.css';
+
+/** A, B … Z, then 27, 28 … */
+export function modelLetter(index: number): string {
+  return index < 26 ? String.fromCharCode(65 + index) : String(index + 1);
+}
+
+/** A chip with the letter; an empty one for what is not in the blend. */
+export function ModelLetter({ index }: { index: number }) {
+  return (
+    <span className={styles.chip} data-empty={index < 0 || undefined} aria-hidden>
+      {index < 0 ? '' : modelLetter(index)}
+    </span>
+  );
+}

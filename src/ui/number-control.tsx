@@ -1,0 +1,103 @@
+/** A number as a slider with a field beside it. One drag of the slider is one step of the history. */
+
+import { ActionIcon } from '@mantine/core';
+import IconX from '@tabler/icons-react/dist/esm/icons/IconX.mjs';
+import { type CSSProperties, type ReactNode, useId, useState } from 'react';
+import styles from './number-control.module.css';
+import { useWorkbench } from './workbench-context.ts';
+
+interface NumberControlProps {
+  /** Accessible name of the slider; the field is called `<name> value`. */
+  readonly name: string;
+  /** What is shown before the slider. */
+  readonly caption: ReactNode;
+  /** Null is unset. */
+  readonly value: number | null;
+  readonly min: number;
+  readonly max: number;
+  readonly step: number;
+  /** Whether it may be unset, and then shows `unsetWord`. */
+  readonly canUnset?: boolean;
+  readonly unsetWord?: string;
+  readonly varies?: boolean;
+  readonly isDisabled?: boolean;
+  readonly isFocusedFirst?: boolean;
+  readonly onChange: (value: number | null, gesture: string) => void;
+}
+
+export function NumberControl(props: NumberControlProps) {
+  const { name, caption, value, min, max, step, onChange } = props;
+  const { canUnset = false, unsetWord = 'off', varies = false, isDisabled = false, isFocusedFirst = false } = props;
+  const { studio } = useWorkbench();
+  const [draft, setDraft] = useState<string | null>(null);
+  const gesture = useId();
+  const shown = value ?? min;
+  const filled = max > min ? ((Math.min(max, Math.max(min, shown)) - min) / (max - min)) * 100 : 0;
+
+  const type = (text: string) => {
+    setDraft(text);
+    if (text.trim() === '') {
+      if (canUnset) onChange(null, `${gesture}-field`);
+      return;
+    }
+    const typed = Number(text);
+    if (Number.isFinite(typed)) onChange(typed, `${gesture}-field`);
+  };
+
+  return (
+    <div className={styles.control}>
+      <span className={styles.caption}>{caption}</span>
+      <input
+        type="range"
+        className={styles.range}
+        aria-label={name}
+        aria-valuetext={value === null ? unsetWord : undefined}
+        min={min}
+        max={max}
+        step={step}
+        value={shown}
+        disabled={isDisabled}
+        data-unset={value === null || undefined}
+        data-autofocus={isFocusedFirst || undefined}
+        style={{ '--filled': `${value === null ? 0 : filled}%` } as CSSProperties}
+        onPointerDown={() => studio.history.hold(gesture)}
+        onPointerUp={() => studio.history.release()}
+        onPointerCancel={() => studio.history.release()}
+        onChange={(event) => onChange(event.currentTarget.valueAsNumber, gesture)}
+      />
+      <span className={styles.fieldBox}>
+        <input
+          type="number"
+          className={styles.field}
+          aria-label={`${name} value`}
+          step={step}
+          placeholder={unsetWord}
+          value={draft ?? (value === null ? '' : String(value))}
+          disabled={isDisabled}
+          onChange={(event) => type(event.currentTarget.value)}
+          onBlur={() => setDraft(null)}
+        />
+        {canUnset && value !== null && !isDisabled && (
+          <ActionIcon
+            className={styles.unset}
+            size={16}
+            variant="subtle"
+            color="gray"
+            aria-label={`Unset ${name}`}
+            onClick={() => {
+              setDraft(null);
+              onChange(null, `${gesture}-unset`);
+            }}
+          >
+            <IconX size={11} aria-hidden />
+          </ActionIcon>
+        )}
+      </span>
+      {varies && (
+        <span className={styles.varies} title="The recipe sets other values for some layers or tensors.">
+          varies
+        </span>
+      )}
+    </div>
+  );
+}

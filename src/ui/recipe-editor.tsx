@@ -1,0 +1,52 @@
+/** The recipe as text, with what is wrong with it by line. */
+
+import { Button, Textarea } from '@mantine/core';
+import IconDownload from '@tabler/icons-react/dist/esm/icons/IconDownload.mjs';
+import styles from './recipe-editor.module.css';
+import { useStudio, useWorkbench } from './workbench-context.ts';
+
+export function RecipeEditor() {
+  const { studio, surroundings } = useWorkbench();
+  const text = useStudio((state) => state.text);
+  const problems = useStudio((state) => state.problems);
+  return (
+    <section aria-labelledby="recipe-title" className={styles.section}>
+      <div className={styles.head}>
+        <h2 id="recipe-title">Recipe</h2>
+        <Button
+          variant="subtle"
+          size="compact-xs"
+          leftSection={<IconDownload size={13} aria-hidden />}
+          disabled={text.trim() === ''}
+          onClick={() => surroundings.download(new File([text], 'fusewright.yml', { type: 'application/yaml' }), 'fusewright.yml')}
+        >
+          Download
+        </Button>
+      </div>
+      <Textarea
+        aria-label="Recipe"
+        aria-describedby="recipe-problems"
+        aria-invalid={problems.length > 0}
+        classNames={{ input: styles.text ?? '' }}
+        autosize
+        minRows={6}
+        maxRows={24}
+        spellCheck={false}
+        autoCapitalize="off"
+        autoComplete="off"
+        value={text}
+        onChange={(event) => {
+          const next = event.currentTarget.value;
+          studio.edit(() => next, 'typing');
+        }}
+      />
+      <ul id="recipe-problems" className={styles.problems} aria-live="polite">
+        {problems.map(({ line, column, message }) => (
+          <li key={`${line}:${column}:${message}`}>
+            <span className={styles.line}>line {line}</span> {message}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,31 @@
+/** The status line as it is shown: while work runs it changes at most twice a second, so that it can be read aloud. */
+
+import { useEffect, useRef, useState } from 'react';
+import { type Status, statusOf } from '../state/status.ts';
+import { useStudio } from './workbench-context.ts';
+
+const SHOWN_EVERY_MS = 500;
+
+export function useStatus(): Status {
+  const state = useStudio((s) => s);
+  const status = statusOf(state);
+  const [shown, setShown] = useState(status);
+  const lastMs = useRef(0);
+  const { tone, sentence, fraction, code } = status;
+
+  useEffect(() => {
+    const show = () => {
+      lastMs.current = performance.now();
+      setShown({ tone, sentence, fraction, code });
+    };
+    const wait = tone === 'busy' ? lastMs.current + SHOWN_EVERY_MS - performance.now() : 0;
+    if (wait <= 0) {
+      show();
+      return;
+    }
+    const timer = setTimeout(show, wait);
+    return () => clearTimeout(timer);
+  }, [tone, sentence, fraction, code]);
+
+  return shown;
+}

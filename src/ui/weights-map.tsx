@@ -1,0 +1,337 @@
+/**
+ * The weights map: layer × module × model as a grid. Arrow keys move, Enter or a click opens the sliders of a cell or
+ * a row, a vertical drag sets a weight directly, Delete gives a cell back to the method.
+ */
+
+import { Popover } from '@mantine/core';
+import { type FocusEvent, type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
+import { setFilteredValue } from '../recipe/yaml.ts';
+import type { MapCell, WeightsMap } from '../state/engine-api.ts';
+import { CellEditor } from './cell-editor.tsx';
+import { CommandButton } from './command-button.tsx';
+import { MapReadout } from './map-readout.tsx';
+import { type CellPlace, MapRow } from './map-row.tsx';
+import { ModelLetter, modelLetter } from './model-letter.tsx';
+import styles from './weights-map.module.css';
+import { useStudio, useWorkbench } from './workbench-context.ts';
+
+/** Pixels of a vertical drag over the handle's whole range. */
+const DRAG_RANGE_PX = 160;
+/** A pointer that moved less than this clicked. */
+const CLICK_PX = 4;
+const KEY_STEP = 0.05;
+
+/** A cell whose value a drag has set and the engine has not confirmed yet. */
+interface Draft {
+  readonly place: CellPlace;
+  readonly value: number;
+}
+
+interface Drag {
+  readonly place: CellPlace;
+  readonly startY: number;
+  readonly startValue: number;
+  hasMoved: boolean;
+}
+
+interface Editing {
+  readonly place: CellPlace;
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export function WeightsMapGrid({ map }: { map: WeightsMap }) {
+  const { studio, commands } = useWorkbench();
+  const isBroken = useStudio((state) => state.problems.length > 0);
+  const [active, setActive] = useState<CellPlace>({ row: 0, column: -1, model: 0 });
+  const [pointed, setPointed] = useState<CellPlace | null>(null);
+  const [draft, setDraft] = useState<Draft | null>(null);
+  const [editing, setEditing] = useState<Editing | null>(null);
+  const drag = useRef<Drag | null>(null);
+  const wrapper = useRef<HTMLDivElement>(null);
+
+  const { models, columns, rows, handle, handleMin, handleMax } = map;
+  const cells = useMemo(() => {
+    const byRow: (MapCell | undefined)[][] = rows.map(() => new Array<MapCell | undefined>(columns.length).fill(undefined));
+    for (const cell of map.cells) {
+      const row = byRow[cell.row];
+      if (row) row[cell.column] = cell;
+    }
+    return byRow;
+  }, [map, rows, columns]);
+  const top = useMemo(
+    () => Math.max(1, ...map.cells.flatMap(({ weights }) => weights.map(Math.abs).filter(Number.isFinite))),
+    [map],
+  );
+
+  // A new map has the value that was dragged to.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the map's arrival is the trigger
+  useEffect(() => {
+    if (drag.current === null) setDraft(null);
+  }, [map]);
+
+  const cellAt = ({ row, column }: CellPlace) => cells[row]?.[column];
+
+  const setValue = (place: CellPlace, value: number | null, gesture?: string) => {
+    const filter = place.column < 0 ? rows[place.row]?.filter : cellAt(place)?.filter;
+    const model = models[place.model];
+    if (filter == null || model === undefined || isBroken) return;
+    studio.edit((text) => setFilteredValue(text, { model, name: handle, filter, value }), gesture);
+  };
+
+  const shownWeight = (place: CellPlace) => cellAt(place)?.weights[place.model] ?? 0;
+
+  const nudge = (place: CellPlace, by: number) => {
+    if (place.column < 0 || !cellAt(place)) return;
+    const from = draft && samePlace(draft.place, place) ? draft.value : shownWeight(place);
+    const value = rounded(from + by, handleMin, handleMax);
+    setDraft({ place, value });
+    setValue(place, value, `map-key-${place.row}-${place.column}-${place.model}`);
+  };
+
+  const reset = (place: CellPlace) => {
+    setDraft(null);
+    if (place.column >= 0) setValue(place, null);
+    else for (const model of models.keys()) setValue({ ...place, model }, null, `map-reset-${place.row}`);
+  };
+
+  const edit = (place: CellPlace) => {
+    const element = elementAt(wrapper.current, place);
+    const box = wrapper.current?.getBoundingClientRect();
+    if (!element || !box || isBroken) return;
+    if (place.column < 0 ? rows[place.row]?.filter == null : !cellAt(place)) return;
+    const { left, top: y, width, height } = element.getBoundingClientRect();
+    setEditing({ place, left: left - box.left, top: y - box.top, width, height });
+  };
+
+  const stopEditing = () => {
+    const place = editing?.place;
+    setEditing(null);
+    if (place) elementAt(wrapper.current, place)?.focus();
+  };
+
+  const move = (place: CellPlace) => {
+    setActive(place);
+    elementAt(wrapper.current, place)?.focus();
+  };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const place = placeOfTarget(event.target);
+    if (!place || event.ctrlKey || event.metaKey || event.altKey) return;
+    const next = movedPlace(event.key, place, cells, models.length);
+    if (next) move(next);
+    else if (event.key === 'Enter' || event.key === ' ') edit(place);
+    else if (event.key === 'Delete' || event.key === 'Backspace') reset(place);
+    else if (event.key === '+' || event.key === '=') nudge(place, KEY_STEP);
+    else if (event.key === '-') nudge(place, -KEY_STEP);
+    else return;
+    event.preventDefault();
+  };
+
+  const onPointerDown = (event: PointerEvent) => {
+    const place = placeOfTarget(event.target);
+    if (!place || event.button !== 0 || event.pointerType === 'touch') return;
+    drag.current = { place, startY: event.clientY, startValue: shownWeight(place), hasMoved: false };
+    setActive(place);
+    if (place.column >= 0 && cellAt(place)) event.currentTarget.setPointerCapture(event.pointerId);
+  };
+
+  const onPointerMove = (event: PointerEvent) => {
+    const now = drag.current;
+    if (!now) {
+      setPointed(placeOfTarget(event.target));
+      return;
+    }
+    if (now.place.column < 0 || isBroken) return;
+    const up = now.startY - event.clientY;
+    if (!now.hasMoved && Math.abs(up) < CLICK_PX) return;
+    if (!now.hasMoved) studio.history.hold('map-drag');
+    now.hasMoved = true;
+    const value = rounded(now.startValue + (up / DRAG_RANGE_PX) * (handleMax - handleMin), handleMin, handleMax);
+    setPointed(now.place);
+    setDraft({ place: now.place, value });
+    setValue(now.place, value, 'map-drag');
+  };
+
+  const onPointerUp = () => {
+    const now = drag.current;
+    drag.current = null;
+    if (!now) return;
+    if (now.hasMoved) studio.history.release();
+    else edit(now.place);
+    elementAt(wrapper.current, now.place)?.focus({ preventScroll: true });
+  };
+
+  const onClick = (event: { readonly target: EventTarget; readonly detail: number }) => {
+    // Touch opens the sliders: a vertical drag there scrolls.
+    const place = placeOfTarget(event.target);
+    if (place && !editing) edit(place);
+  };
+
+  const onFocus = (event: FocusEvent) => {
+    const place = placeOfTarget(event.target);
+    if (place) setActive(place);
+  };
+
+  return (
+    <section aria-labelledby="map-title" className={styles.section}>
+      <div className={styles.head}>
+        <h2 id="map-title">Where each model weighs</h2>
+        <CommandButton command={commands.resetWeights} variant="subtle" size="compact-xs" />
+      </div>
+      <ul className={styles.legend} aria-label="Models on the map">
+        {models.map((model, index) => (
+          <li key={model}>
+            <ModelLetter index={index} /> {model}
+          </li>
+        ))}
+        <li className={styles.scale} aria-hidden>
+          0 <span className={styles.ramp} /> {top.toFixed(top > 1 ? 1 : 0)}
+        </li>
+      </ul>
+      <div ref={wrapper} className={styles.wrapper}>
+        {/* biome-ignore lint/a11y/noStaticElementInteractions: the handlers belong to the grid's cells */}
+        <div
+          className={styles.scroller}
+          onKeyDown={onKeyDown}
+          onPointerDown={onPointerDown}
+          onPointerMove={onPointerMove}
+          onPointerUp={onPointerUp}
+          onPointerCancel={onPointerUp}
+          onPointerLeave={() => setPointed(null)}
+          onClick={onClick}
+          onFocus={onFocus}
+        >
+          {/* biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a table whose cells are operated is a grid */}
+          <table role="grid" aria-label="Weights map" className={styles.grid}>
+            <thead>
+              <tr>
+                <td />
+                {columns.map((column) => (
+                  <th key={column} scope="colgroup" colSpan={models.length} title={column}>
+                    <span className={styles.column}>{column}</span>
+                  </th>
+                ))}
+              </tr>
+              {models.length > 1 && (
+                <tr aria-hidden>
+                  <td />
+                  {columns.map((column) =>
+                    models.map((model, index) => (
+                      <td key={`${column} ${model}`} className={styles.letter}>
+                        {modelLetter(index)}
+                      </td>
+                    )),
+                  )}
+                </tr>
+              )}
+            </thead>
+            <tbody>
+              {rows.map((row, index) => (
+                <MapRow
+                  key={row.label}
+                  index={index}
+                  row={row}
+                  cells={cells[index] ?? NO_CELLS}
+                  columns={columns}
+                  models={models}
+                  top={top}
+                  active={active.row === index ? active : null}
+                  draft={draft?.place.row === index ? draft : null}
+                />
+              ))}
+            </tbody>
+          </table>
+        </div>
+        {editing && (
+          <Popover opened onDismiss={stopEditing} onClose={stopEditing} withRoles={false} trapFocus width={300} shadow="md" withArrow>
+            <Popover.Target>
+              <div className={styles.anchor} style={{ left: editing.left, top: editing.top, width: editing.width, height: editing.height }} />
+            </Popover.Target>
+            <Popover.Dropdown>
+              <CellEditor
+                map={map}
+                row={editing.place.row}
+                cell={editing.place.column < 0 ? null : (cellAt(editing.place) ?? null)}
+                firstModel={editing.place.model}
+                onSet={(model, value, gesture) => setValue({ ...editing.place, model }, value, gesture)}
+                onReset={() => reset(editing.place)}
+                onDone={stopEditing}
+              />
+            </Popover.Dropdown>
+          </Popover>
+        )}
+      </div>
+      <MapReadout map={map} cell={cellAt(pointed ?? active) ?? null} place={pointed ?? active} />
+      {map.note && <p className={styles.note}>{map.note}</p>}
+    </section>
+  );
+}
+
+const NO_CELLS: readonly undefined[] = [];
+
+function samePlace(a: CellPlace, b: CellPlace): boolean {
+  return a.row === b.row && a.column === b.column && a.model === b.model;
+}
+
+function rounded(value: number, min: number, max: number): number {
+  return Math.round(Math.min(max, Math.max(min, value)) * 100) / 100;
+}
+
+/** The place that an element inside the grid stands for. */
+function placeOfTarget(target: EventTarget): CellPlace | null {
+  const data = target instanceof Element ? target.closest<HTMLElement>('[data-row]')?.dataset : undefined;
+  return data ? { row: Number(data.row), column: Number(data.column), model: Number(data.model) } : null;
+}
+
+function elementAt(root: HTMLElement | null, { row, column, model }: CellPlace): HTMLElement | null {
+  const wanted = `[data-row="${row}"][data-column="${column}"][data-model="${column < 0 ? 0 : model}"]`;
+  return root?.querySelector<HTMLElement>(wanted) ?? null;
+}
+
+/** Where an arrow key leads; places without a cell are passed over. Null where the key does not move. */
+function movedPlace(
+  key: string,
+  from: CellPlace,
+  cells: readonly (readonly (MapCell | undefined)[])[],
+  models: number,
+): CellPlace | null {
+  const stops = (row: number): CellPlace[] => [
+    { row, column: -1, model: 0 },
+    ...(cells[row] ?? []).flatMap((cell, column) =>
+      cell ? Array.from({ length: models }, (_, model) => ({ row, column, model })) : [],
+    ),
+  ];
+  const own = stops(from.row);
+  const here = own.findIndex((place) => samePlace(place, from));
+  const vertical = (rows: number[]) => {
+    for (const row of rows) {
+      const same = stops(row).find((place) => place.column === from.column && place.model === from.model);
+      if (same) return same;
+    }
+    return from;
+  };
+  const all = [...cells.keys()];
+  switch (key) {
+    case 'ArrowRight':
+      return own[here + 1] ?? from;
+    case 'ArrowLeft':
+      return own[here - 1] ?? from;
+    case 'ArrowDown':
+      return vertical(all.slice(from.row + 1));
+    case 'ArrowUp':
+      return vertical(all.slice(0, from.row).reverse());
+    case 'Home':
+      return own[0] ?? from;
+    case 'End':
+      return own.at(-1) ?? from;
+    case 'PageDown':
+      return vertical([...all].reverse());
+    case 'PageUp':
+      return vertical(all);
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,45 @@
+/** The workbench as React components reach it, and the hooks that read its stores. */
+
+import { createContext, use, useCallback, useSyncExternalStore } from 'react';
+import { useStore } from 'zustand';
+import type { ChatState } from '../state/chat-store.ts';
+import type { Command } from '../state/commands.ts';
+import type { OutputState } from '../state/output.ts';
+import type { StudioState } from '../state/studio.ts';
+import type { Workbench } from '../state/workbench.ts';
+
+export const WorkbenchContext = createContext<Workbench | null>(null);
+
+export function useWorkbench(): Workbench {
+  const workbench = use(WorkbenchContext);
+  if (!workbench) throw new Error('This component is outside the workbench');
+  return workbench;
+}
+
+/** A part of the studio; the selector must return something that stays equal while nothing changes. */
+export function useStudio<T>(select: (state: StudioState) => T): T {
+  return useStore(useWorkbench().studio.store, select);
+}
+
+export function useChat<T>(select: (state: ChatState) => T): T {
+  return useStore(useWorkbench().chat.store, select);
+}
+
+export function useOutput<T>(select: (state: OutputState) => T): T {
+  return useStore(useWorkbench().output.store, select);
+}
+
+/** Whether a command can be used now. */
+export function useEnabled(command: Command): boolean {
+  const { studio, chat, output } = useWorkbench();
+  const subscribe = useCallback(
+    (onChange: () => void) => {
+      const stops = [studio.store, chat.store, output.store].map((store) => store.subscribe(onChange));
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
+    [studio, chat, output],
+  );
+  return useSyncExternalStore(subscribe, command.isEnabled);
+}
