@@ -26,15 +26,13 @@ export class ChatTemplate {
   }
 
   /**
-   * Reads chat_template.jinja or, where it is not there, `chat_template` of tokenizer_config.json: a text, or a list
-   * of named ones of which `default` (else the first) is taken.
+   * Reads chat_template.jinja or, where it is not there, `chat_template` of tokenizer_config.json or of
+   * chat_template.json: a text, or a list of named ones of which `default` (else the first) is taken.
    * @returns null where the model has none.
    * @throws MalformedFault where it does not parse.
    */
   static read(sideFiles: SideFiles): ChatTemplate | null {
-    const jinja = sideFiles.get('chat_template.jinja');
-    const file = jinja === undefined ? 'tokenizer_config.json' : 'chat_template.jinja';
-    const text = jinja ?? pickNamed(parseSideFile(sideFiles, 'tokenizer_config.json')?.['chat_template']);
+    const [file, text] = findTemplate(sideFiles);
     if (text === null) return null;
     try {
       return new ChatTemplate(new JinjaTemplate(text), file);
@@ -62,6 +60,16 @@ export class ChatTemplate {
       });
     }
   }
+}
+
+/** The name of the file that holds the template, and its text; null where there is none. */
+function findTemplate(sideFiles: SideFiles): readonly [file: string, text: string | null] {
+  const jinja = sideFiles.get('chat_template.jinja');
+  if (jinja !== undefined) return ['chat_template.jinja', jinja];
+  const found = ['tokenizer_config.json', 'chat_template.json']
+    .map((file) => [file, pickNamed(parseSideFile(sideFiles, file)?.['chat_template'])] as const)
+    .find(([, text]) => text !== null);
+  return found ?? ['', null];
 }
 
 function pickNamed(value: unknown): string | null {

@@ -41,8 +41,9 @@ export class Tokenizer {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new MalformedFault(`tokenizer.json cannot be used: ${reason}.`, { file: 'tokenizer.json' });
     }
-    this.bosToken = tokenText(config['bos_token']);
-    this.eosToken = tokenText(config['eos_token']);
+    const map: JsonRecord = parseSideFile(sideFiles, 'special_tokens_map.json') ?? {};
+    this.bosToken = tokenText(config['bos_token']) ?? tokenText(map['bos_token']);
+    this.eosToken = tokenText(config['eos_token']) ?? tokenText(map['eos_token']);
     this.bosId = this.bosToken === null ? null : this.id(this.bosToken);
     this.eosId = this.eosToken === null ? null : this.id(this.eosToken);
     this.#addsBos = config['add_bos_token'] === true;

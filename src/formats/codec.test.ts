@@ -186,6 +186,25 @@ describe('any dtype', () => {
     expect(source[0]).toBe(1);
   });
 
+  it.each(['F32', 'F16', 'BF16'] as const)('writes %s into memory that is given, a part of a buffer too', (dtype) => {
+    const values = new Float64Array([1.5, -2, 0.25]);
+    const wanted = encode(values, dtype);
+    const buffer = new ArrayBuffer(64);
+    const bytes = new Uint8Array(buffer, 8, wanted.length);
+    expect(encode(values, dtype, bytes)).toBe(bytes);
+    expect(encode(new Float32Array(values), dtype, bytes)).toEqual(wanted);
+    const doubles = new Float64Array(new ArrayBuffer(64), 16, 3);
+    const floats = new Float32Array(new ArrayBuffer(64), 4, 3);
+    expect(decode(bytes, dtype, doubles)).toBe(doubles);
+    expect(decodeFloat32(bytes, dtype, floats)).toBe(floats);
+    expect([[...doubles], [...floats]]).toEqual([[...values], [...values]]);
+    expect(new Uint8Array(buffer).subarray(8 + wanted.length).every((byte) => byte === 0)).toBe(true);
+    expect(() => decode(bytes, dtype, new Float64Array(2))).toThrow(RangeError);
+    expect(() => decodeFloat32(bytes, dtype, new Float32Array(4))).toThrow(RangeError);
+    expect(() => encode(values, dtype, new Uint8Array(wanted.length + 4))).toThrow(RangeError);
+    expect(() => encode(values, dtype, new Uint8Array(new ArrayBuffer(64), 1, wanted.length))).toThrow(RangeError);
+  });
+
   it('encodes a view into a longer array', () => {
     const longer = new Float32Array([9, 1, 2, 9]);
     expect([...decode(encode(longer.subarray(1, 3), 'BF16'), 'BF16')]).toEqual([1, 2]);

@@ -13,53 +13,82 @@ if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) {
   throw new Error('Fusewright needs a little-endian machine');
 }
 
-/** Decodes little-endian elements to float64; exact. Throws RangeError where the bytes are no whole elements. */
-export function decode(bytes: Uint8Array, dtype: BlendedDtype): Float64Array<ArrayBuffer> {
-  if (dtype === 'F32') return new Float64Array(asFloat32(bytes));
-  const bits = asUint16(bytes);
-  const table = dtype === 'F16' ? f16Table() : bf16Table();
-  const values = new Float64Array(bits.length);
-  // Indexes below come from loops over, or 16-bit values into, arrays of known length.
-  for (let i = 0; i < bits.length; i++) values[i] = table[bits[i] as number] as number;
+/**
+ * Decodes little-endian elements to float64; exact. Writes into `out` (one per element) where it is given, which
+ * saves the allocation. Throws RangeError where the bytes are no whole elements or `out` has another length.
+ */
+export function decode(
+  bytes: Uint8Array,
+  dtype: BlendedDtype,
+  out?: Float64Array<ArrayBuffer>,
+): Float64Array<ArrayBuffer> {
+  const source = dtype === 'F32' ? asFloat32(bytes) : asUint16(bytes);
+  const values = out ?? new Float64Array(source.length);
+  requireLength(values.length, source.length);
+  if (source instanceof Float32Array) {
+    values.set(source);
+  } else {
+    const table = dtype === 'F16' ? f16Table() : bf16Table();
+    // Here and below, indexes come from loops over, or are 16-bit values into, arrays of known length.
+    for (let i = 0; i < source.length; i++) values[i] = table[source[i] as number] as number;
+  }
   return values;
 }
 
-/** Decodes little-endian elements to float32; exact. The result never shares memory with `bytes`. */
-export function decodeFloat32(bytes: Uint8Array, dtype: BlendedDtype): Float32Array<ArrayBuffer> {
+/** Decodes little-endian elements to float32; exact. Otherwise as `decode`; never shares memory with `bytes`. */
+export function decodeFloat32(
+  bytes: Uint8Array,
+  dtype: BlendedDtype,
+  out?: Float32Array<ArrayBuffer>,
+): Float32Array<ArrayBuffer> {
+  requireWhole(bytes, elementBytes(dtype));
+  const values = out ?? new Float32Array(bytes.byteLength / elementBytes(dtype));
+  requireLength(values.length, bytes.byteLength / elementBytes(dtype));
   if (dtype === 'F32') {
-    requireWhole(bytes, 4);
-    return new Float32Array(bytes.slice().buffer);
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength).set(bytes);
+    return values;
   }
   const bits = asUint16(bytes);
-  const values = new Float32Array(bits.length);
-  const words = new Uint32Array(values.buffer);
+  // Bits, not floats, are moved, so that NaN payloads survive on every machine.
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   if (dtype === 'BF16') {
     for (let i = 0; i < bits.length; i++) words[i] = (bits[i] as number) << 16;
   } else {
-    // Bits, not floats, are moved, so that NaN payloads survive on every machine.
     const table = new Uint32Array(f16Table().buffer);
     for (let i = 0; i < bits.length; i++) words[i] = table[bits[i] as number] as number;
   }
   return values;
 }
 
-/** Encodes values as little-endian elements, each rounded once to nearest even (overflow goes to infinity). */
-export function encode(values: Float64Array | Float32Array, dtype: BlendedDtype): Uint8Array<ArrayBuffer> {
-  // The conversion between typed arrays rounds to nearest even (ECMA-262, NumericToRawBytes).
-  if (dtype === 'F32') return new Uint8Array(new Float32Array(values).buffer);
-  const out = new Uint16Array(values.length);
+/**
+ * Encodes values as little-endian elements, each rounded once to nearest even (overflow goes to infinity). Writes
+ * into `out` where it is given: of the exact size and aligned to an element, else RangeError.
+ */
+export function encode(
+  values: Float64Array | Float32Array,
+  dtype: BlendedDtype,
+  out?: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const bytes = out ?? new Uint8Array(values.length * elementBytes(dtype));
+  requireLength(bytes.byteLength, values.length * elementBytes(dtype));
+  if (dtype === 'F32') {
+    // The conversion between typed arrays rounds to nearest even (ECMA-262, NumericToRawBytes).
+    new Float32Array(bytes.buffer, bytes.byteOffset, values.length).set(values);
+    return bytes;
+  }
+  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, values.length);
   const narrow = dtype === 'F16' ? narrowF16 : narrowBF16;
   if (values instanceof Float32Array) {
-    narrow(new Int32Array(values.buffer, values.byteOffset, values.length), out, 0);
+    narrow(new Int32Array(values.buffer, values.byteOffset, values.length), halves, 0);
   } else {
     const block = new Int32Array(BLOCK_ELEMENTS);
     for (let start = 0; start < values.length; start += BLOCK_ELEMENTS) {
       const part = values.subarray(start, start + BLOCK_ELEMENTS);
       roundToOdd(part, block);
-      narrow(block.subarray(0, part.length), out, start);
+      narrow(block.subarray(0, part.length), halves, start);
     }
   }
-  return new Uint8Array(out.buffer);
+  return bytes;
 }
 
 /** Small enough for the first-level cache together with its source. */
@@ -177,4 +206,8 @@ function asFloat32(bytes: Uint8Array): Float32Array {
 function requireWhole(bytes: Uint8Array, size: number): void {
   if (bytes.byteLength % size !== 0)
     throw new RangeError(`${bytes.byteLength} bytes are not whole elements of ${size}`);
+}
+
+function requireLength(length: number, wanted: number): void {
+  if (length !== wanted) throw new RangeError(`${wanted} places are needed and ${length} were given`);
 }

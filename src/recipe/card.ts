@@ -111,7 +111,7 @@ export function modelCard(facts: CardFacts): string {
     '',
     `- Made with Fusewright ${line(facts.version)}.`,
     `- ${facts.mergedTensors} tensors blended${copied}.`,
-    `- Calculated in float32 with coefficients in float64, rounded once, and written as ${dtype}.`,
+    `- Calculated in float32 with coefficients in float64, rounded once, and written in ${dtype}.`,
     '',
   ].join('\n');
 }

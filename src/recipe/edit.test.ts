@@ -146,6 +146,20 @@ describe('setFilteredValue', () => {
     expect(parse(setFilteredValue(set, { model: 'a', name: 'share', filter: 'x', value: null }))).toEqual(parse(TEXT));
   });
 
+  it('works inside brackets and braces', () => {
+    const text = 'merge_method: linear\nmodels: [{model: a, parameters: {weight: 1}}, {model: b}]\n';
+    const set = setFilteredValue(text, { model: 'a', name: 'weight', filter: 'x', value: 2 });
+    expect(parse(set).models).toEqual([
+      { model: 'a', parameters: { weight: [{ filter: 'x', value: 2 }, { value: 1 }] } },
+      { model: 'b' },
+    ]);
+    expect(parse(setFilteredValue(set, { model: 'a', name: 'weight', filter: 'x', value: null }))).toEqual(parse(text));
+    const json = JSON.stringify(parse(text));
+    expect(
+      parse(setFilteredValue(json, { model: 'b', name: 'weight', filter: 'x', value: 2 })).models[1].parameters.weight,
+    ).toEqual([{ filter: 'x', value: 2 }]);
+  });
+
   it('clears by model and everywhere', () => {
     let text = setFilteredValue(TEXT, { model: 'a', name: 'weight', filter: 'x', value: 0.2 });
     text = setFilteredValue(text, { model: null, name: 'weight', filter: 'y', value: 0.4 });

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { RecipeFault } from '../bytes/fault.ts';
 import { METHODS } from '../methods/index.ts';
 import { quoted } from './document.ts';
-import { listed } from './schema.ts';
+import { listed } from './parameter-value.ts';
 
 /**
  * The text of a new recipe. Of the defaults it shows those that a reader looks for: the method's choices, and the

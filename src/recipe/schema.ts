@@ -7,51 +7,15 @@
 import * as z from 'zod';
 import { BLENDED_DTYPES, type BlendedDtype, TORCH_NAMES } from '../formats/dtype.ts';
 import { METHODS } from '../methods/index.ts';
-import type { Method, Parameter, Parameters } from '../methods/method.ts';
+import type { Method, Parameters } from '../methods/method.ts';
 import { type DocumentPath, quoted } from './document.ts';
+import { MERGEKIT_KEYS, MERGEKIT_METHODS } from './mergekit.ts';
 import { nearest } from './nearest.ts';
-import type { FilteredValue, Gradient, ParameterValue, ParameterValues, Recipe, Scalar } from './recipe.ts';
+import { isRecord, listed, parameterValue, piece } from './parameter-value.ts';
+import type { ParameterValue, ParameterValues, Recipe } from './recipe.ts';
 
 // Compiled schemas need `new Function`, which a content security policy rightly refuses.
 z.config({ jitless: true });
-
-/** Every method name of mergekit, so that a recipe from there is refused by name and not as a typo. */
-const MERGEKIT_METHODS = [
-  'linear',
-  'slerp',
-  'nuslerp',
-  'multislerp',
-  'karcher',
-  'passthrough',
-  'model_stock',
-  'arcee_fusion',
-  'nearswap',
-  'ram',
-  'ramplus_tl',
-  'sce',
-  'task_arithmetic',
-  'ties',
-  'dare_linear',
-  'dare_ties',
-  'breadcrumbs',
-  'breadcrumbs_ties',
-  'della',
-  'della_linear',
-] as const;
-
-/** Keys of mergekit's schema that mean something there and nothing here yet. */
-const MERGEKIT_KEYS: ReadonlySet<string> = new Set([
-  'slices',
-  'modules',
-  'tokenizer_source',
-  'tokenizer',
-  'chat_template',
-  'sources',
-  'layer_range',
-  'residual_weight',
-  'lora',
-  'override_architecture',
-]);
 
 const DTYPE_NICKNAMES: Readonly<Record<string, BlendedDtype>> = {
   f32: 'F32',
@@ -66,7 +30,6 @@ const DTYPE_NICKNAMES: Readonly<Record<string, BlendedDtype>> = {
 
 const TOP_KEYS = ['merge_method', 'base_model', 'models', 'parameters', 'dtype', 'out_dtype'] as const;
 const MODEL_KEYS = ['model', 'parameters'] as const;
-const ENTRY_KEYS = ['filter', 'value'] as const;
 const MAX_MODEL_CHARS = 1000;
 /** Nobody reads more, and each one costs a search for its place. */
 const MAX_ISSUES = 100;
@@ -77,12 +40,6 @@ export interface SchemaIssue {
   readonly part: 'key' | 'value';
   readonly message: string;
   readonly suggestion: string | null;
-}
-
-/** `a, b and c`. */
-export function listed(words: Iterable<string>, last = 'and'): string {
-  const all = [...words];
-  return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} ${last} ${all.at(-1)}`;
 }
 
 /** Why a model cannot be named so in a recipe, as a sentence, or null where it can. */
@@ -99,156 +56,6 @@ export function modelNameObstacle(name: string): string | null {
     return `${quoted(name)} is mergekit’s notation for a model’s revision, which is known to mergekit and not in this version; download that revision, or rename the folder if the @ is part of its name.`;
   }
   return null;
-}
-
-type Complain = (message: string, path?: DocumentPath, suggestion?: string | null) => undefined;
-
-/** A schema piece whose reading is a function; it returns undefined where it has complained. */
-function piece<T>(read: (raw: unknown, complain: Complain) => T | undefined) {
-  return z
-    .unknown()
-    .optional()
-    .transform((raw, context): T => {
-      const value = read(raw, (message, path = [], suggestion = null) => {
-        context.issues.push({ code: 'custom', message, input: raw, path: [...path], params: { suggestion } });
-        return undefined;
-      });
-      return value === undefined ? z.NEVER : value;
-    });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function readScalar(
-  name: string,
-  p: Parameter,
-  raw: unknown,
-  complain: Complain,
-  path: DocumentPath,
-): Scalar | undefined {
-  if (raw === null || raw === undefined) {
-    return complain(`'${name}' has no value; give it one, or remove the line.`, path);
-  }
-  if (typeof raw === 'bigint' || (typeof raw === 'number' && !Number.isFinite(raw))) {
-    return complain(`'${name}' must be a finite number; ${String(raw)} cannot be calculated with.`, path);
-  }
-  if (typeof raw !== 'number' && typeof raw !== 'boolean' && typeof raw !== 'string') {
-    return complain(`'${name}' must be one value here, and this is a list or a map.`, path);
-  }
-  switch (p.kind) {
-    case 'ignored':
-      return raw;
-    case 'choice': {
-      const options = listed(p.options, 'or');
-      if (typeof raw === 'string' && p.options.includes(raw)) return raw;
-      const suggestion = nearest(String(raw), p.options);
-      return complain(`'${name}' must be ${options}, and this says ${quoted(raw)}.`, path, suggestion);
-    }
-    case 'boolean': {
-      if (typeof raw === 'boolean' || raw === 0 || raw === 1) return raw;
-      const word = String(raw).toLowerCase();
-      const suggestion = ['yes', 'on', 'true', 'y'].includes(word)
-        ? 'true'
-        : ['no', 'off', 'false', 'n'].includes(word)
-          ? 'false'
-          : null;
-      return complain(`'${name}' must be true or false, and this says ${quoted(raw)}.`, path, suggestion);
-    }
-    case 'number': {
-      if (typeof raw === 'string') {
-        const isNumber = raw.trim() !== '' && Number.isFinite(Number(raw));
-        return complain(
-          isNumber
-            ? `'${name}' must be a number, and quotes make ${quoted(raw)} a text; remove the quotes.`
-            : `'${name}' must be a number, and ${quoted(raw)} is none.`,
-          path,
-          isNumber ? raw.trim() : null,
-        );
-      }
-      if (p.strict && (Number(raw) < p.min || Number(raw) > p.max)) {
-        const bound = Number(raw) < p.min ? p.min : p.max;
-        return complain(`'${name}' must be from ${p.min} to ${p.max}, and this says ${raw}.`, path, String(bound));
-      }
-      return raw;
-    }
-    default:
-      return p satisfies never;
-  }
-}
-
-function readGradient(
-  name: string,
-  p: Parameter,
-  raw: unknown,
-  complain: Complain,
-  path: DocumentPath,
-): Gradient | undefined {
-  if (!Array.isArray(raw)) return readScalar(name, p, raw, complain, path);
-  if (raw.length === 0) {
-    return complain(`'${name}' is an empty list; give it at least one value, or remove the line.`, path);
-  }
-  const values = raw.map((item: unknown, i) => readScalar(name, p, item, complain, [...path, i]));
-  return values.every((value) => value !== undefined) ? values : undefined;
-}
-
-function readEntry(
-  name: string,
-  p: Parameter,
-  raw: unknown,
-  complain: Complain,
-  path: DocumentPath,
-): FilteredValue | undefined {
-  if (!isRecord(raw)) {
-    return complain(
-      `'${name}' mixes plain values with filters; write this one as '- value: …' at the end of the list.`,
-      path,
-    );
-  }
-  let isSound = true;
-  for (const key of Object.keys(raw)) {
-    if ((ENTRY_KEYS as readonly string[]).includes(key)) continue;
-    isSound = false;
-    complain(
-      `An entry of '${name}' has a 'filter' and a 'value', and ${quoted(key)} is neither.`,
-      [...path, key],
-      nearest(key, ENTRY_KEYS),
-    );
-  }
-  const filter = raw.filter ?? null;
-  if (filter !== null && typeof filter !== 'string') {
-    isSound = false;
-    complain(
-      `The filter must be text, a part of the tensors’ names${typeof filter === 'number' ? '; put quotes around it' : ''}.`,
-      [...path, 'filter'],
-      typeof filter === 'number' ? `"${filter}"` : null,
-    );
-  }
-  if (!Object.hasOwn(raw, 'value'))
-    return isSound ? complain(`This entry of '${name}' has no 'value'.`, path) : undefined;
-  const value = readGradient(name, p, raw.value, complain, [...path, 'value']);
-  return isSound && value !== undefined ? { filter: typeof filter === 'string' ? filter : null, value } : undefined;
-}
-
-/** One parameter's value in any of mergekit's three forms: scalar, per-layer list, list of `{filter, value}`. */
-export function parameterValue(name: string, p: Parameter): z.ZodType<ParameterValue> {
-  return piece<ParameterValue>((raw, complain) => {
-    if (isRecord(raw)) {
-      const isEntry = Object.hasOwn(raw, 'value') || Object.hasOwn(raw, 'filter');
-      return complain(
-        isEntry
-          ? `The filters of '${name}' must be a list; put '- ' in front of the first key.`
-          : `'${name}' must be one value, a list over the layers, or a list of filters with values.`,
-      );
-    }
-    if (Array.isArray(raw) && raw.some(isRecord)) {
-      const entries = raw.map((item: unknown, i) => readEntry(name, p, item, complain, [i]));
-      return entries.every((entry) => entry !== undefined) ? { form: 'filtered', entries } : undefined;
-    }
-    const value = readGradient(name, p, raw, complain, []);
-    return value === undefined ? undefined : { form: 'everywhere', value };
-  });
 }
 
 /** A map of parameters, or nothing. Names that are not declared are left to the strictness of the object. */
@@ -284,7 +91,7 @@ const methodName = piece<string>((raw, complain) => {
   if (meant === null) return complain(`There is no merge method ${quoted(raw)}; ${have}.`);
   if (METHODS.has(meant)) return complain(`There is no merge method ${quoted(raw)}.`, [], meant);
   return complain(
-    `There is no merge method ${quoted(raw)}, and ${meant}, which mergekit calls like that, is not in this version; it has ${listed(METHODS.keys())}.`,
+    `There is no merge method ${quoted(raw)}, and mergekit’s ${meant} is not in this version, which has ${listed(METHODS.keys())}.`,
   );
 });
 
@@ -462,12 +269,12 @@ export function readRecipe(data: unknown): { recipe: Recipe | null; issues: read
     }
     // A recipe with `slices` has been refused for that already; its missing `models` are no news.
     if (hasOtherForm && path.length === 1 && path[0] === 'models') continue;
-    const suggestion: unknown = issue.code === 'custom' ? issue.params?.suggestion : null;
+    const facts: Record<string, unknown> = issue.code === 'custom' ? (issue.params ?? {}) : {};
     issues.push({
       path,
-      part: 'value',
+      part: facts.part === 'key' ? 'key' : 'value',
       message: issue.message,
-      suggestion: typeof suggestion === 'string' ? suggestion : null,
+      suggestion: typeof facts.suggestion === 'string' ? facts.suggestion : null,
     });
   }
   if (isRecord(data)) issues.push(...structureIssues(data, method).slice(0, MAX_ISSUES));

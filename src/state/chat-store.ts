@@ -58,7 +58,12 @@ export const MERGED_LABEL = 'Merged model';
 export function speakerChoices(state: StudioState): readonly SpeakerChoice[] {
   const base = state.checkpoints.find(({ name }) => name === (state.recipe?.base ?? state.recipe?.models[0]?.model));
   const obstacle = state.blend === null ? 'Press Merge first to talk to the merged model.' : state.blend.chatObstacle;
-  const merged = { speaker: { kind: 'blend' }, label: MERGED_LABEL, obstacle, hasChatTemplate: base?.hasChatTemplate ?? false } as const;
+  const merged = {
+    speaker: { kind: 'blend' },
+    label: MERGED_LABEL,
+    obstacle,
+    hasChatTemplate: base?.hasChatTemplate ?? false,
+  } as const;
   return [
     merged,
     ...state.checkpoints.map(({ name, chatObstacle, hasChatTemplate }) => ({
@@ -145,7 +150,8 @@ export function createChat(studio: Studio): Chat {
       await engine.talkTo(speaker);
       update(id, { phase: 'speaking' });
       const { maxNewTokens, temperature, topK, seed } = settings;
-      const messages = mode === 'chat' ? conversation(before, prompt, settings) : [{ role: 'user' as const, content: prompt }];
+      const messages =
+        mode === 'chat' ? conversation(before, prompt, settings) : [{ role: 'user' as const, content: prompt }];
       const reply = await engine.say({ speaker, messages, mode, maxNewTokens, temperature, topK, seed }, (text) => {
         if (get().turns.some((t) => t.id === id && t.phase === 'speaking')) update(id, { text });
       });

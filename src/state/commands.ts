@@ -85,7 +85,13 @@ export function createCommands(
       isEnabled: () => ['weigh', 'blend', 'save'].includes(state().work?.kind ?? ''),
       perform: () => follower.cancel(),
     },
-    { name: 'undo', label: 'Undo', shortcut: 'mod+Z', isEnabled: () => state().canUndo, perform: () => studio.history.undo() },
+    {
+      name: 'undo',
+      label: 'Undo',
+      shortcut: 'mod+Z',
+      isEnabled: () => state().canUndo,
+      perform: () => studio.history.undo(),
+    },
     {
       name: 'redo',
       label: 'Redo',
@@ -134,7 +140,8 @@ export function createCommands(
       name: 'save',
       label: 'Save',
       shortcut: 'mod+S',
-      isEnabled: () => saveObstacle(state()) === null && nameObstacle(output.store.getState().name) === null && !mergesNow(),
+      isEnabled: () =>
+        saveObstacle(state()) === null && nameObstacle(output.store.getState().name) === null && !mergesNow(),
       perform: () => output.save(),
     },
   ];

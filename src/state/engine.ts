@@ -144,7 +144,9 @@ export class Engine implements EngineApi {
       if (!(error instanceof DeviceFault)) throw error;
       reason = `${error.message} Merging runs on the methods’ float64 references in workers, and chat on the CPU.`;
     }
-    const arithmetic = device ? new GpuArithmetic(device) : new CpuArithmetic(this.#surroundings.startReferenceWorkers());
+    const arithmetic = device
+      ? new GpuArithmetic(device)
+      : new CpuArithmetic(this.#surroundings.startReferenceWorkers());
     const info = { place: device ? ('gpu' as const) : ('cpu' as const), reason };
     const budgetBytes = this.#budgetBytes ?? BUDGETS[info.place].budgetBytes;
     const place: Place = {
@@ -210,7 +212,9 @@ export class Engine implements EngineApi {
   }
 
   weigh(recipeText: string, onProgress: (progress: Progress) => void): Promise<WeightsMap> {
-    return this.#inTurn('weigh', async (signal, place) => place.blend.map(this.#lineUp(recipeText), { signal, onProgress }));
+    return this.#inTurn('weigh', async (signal, place) =>
+      place.blend.map(this.#lineUp(recipeText), { signal, onProgress }),
+    );
   }
 
   blend(recipeText: string, onProgress: (progress: Progress) => void): Promise<BlendReport> {
@@ -238,7 +242,8 @@ export class Engine implements EngineApi {
   /** Lets a loaded source go where the blend would not fit beside it. */
   #makeRoom(place: Place, lineup: Lineup): void {
     const soloBytes = place.solo.live?.bytes ?? 0;
-    if (soloBytes > 0 && place.blend.plan(lineup).liveBytes + soloBytes > place.blend.budgetBytes) void place.solo.dispose();
+    if (soloBytes > 0 && place.blend.plan(lineup).liveBytes + soloBytes > place.blend.budgetBytes)
+      void place.solo.dispose();
   }
 
   save(
@@ -270,7 +275,8 @@ export class Engine implements EngineApi {
    */
   #inTurn<T>(kind: 'weigh' | 'blend' | 'save', work: (signal: AbortSignal, place: Place) => Promise<T>): Promise<T> {
     const own = { kind, abort: new AbortController() };
-    for (const other of [this.#running, ...this.#waiting]) if (other?.kind === kind && kind !== 'save') other.abort.abort();
+    for (const other of [this.#running, ...this.#waiting])
+      if (other?.kind === kind && kind !== 'save') other.abort.abort();
     this.#waiting.add(own);
     const result = this.#work.then(async () => {
       this.#waiting.delete(own);
@@ -318,45 +324,61 @@ export class Engine implements EngineApi {
     const obstacle = chatObstacle(checkpoint);
     if (obstacle !== null) throw new MissingFault(obstacle);
     // A source is loaded by the merge's own path: a linear merge of it alone.
-    const recipe = { method: 'linear', base: null, models: [{ model: speaker.name, parameters: {} }], parameters: {}, outDtype: null };
+    const recipe = {
+      method: 'linear',
+      base: null,
+      models: [{ model: speaker.name, parameters: {} }],
+      parameters: {},
+      outDtype: null,
+    };
     const { lineup, findings } = check(recipe, () => checkpoint);
     if (!lineup) throw new MismatchFault(findings.find((f) => f.severity === 'error')?.message ?? 'It cannot be read.');
     place.solo.budgetBytes = Math.max(0, place.blend.budgetBytes - (place.blend.live?.bytes ?? 0));
     if (place.solo.plan(lineup).mode === 'streaming') {
-      throw new BudgetFault(`${speaker.name} does not fit in the memory budget beside the merge; raise the budget to talk to it.`);
+      throw new BudgetFault(
+        `${speaker.name} does not fit in the memory budget beside the merge; raise the budget to talk to it.`,
+      );
     }
     await place.solo.blend(lineup, { signal });
     const weights = place.solo.live;
     if (!weights) throw new Error('a loaded source has no weights');
-    this.#soloChat = { chat: await openChat(checkpoint, weights, signal), weights, donor: checkpoint, name: speaker.name };
+    this.#soloChat = {
+      chat: await openChat(checkpoint, weights, signal),
+      weights,
+      donor: checkpoint,
+      name: speaker.name,
+    };
     return this.#soloChat;
   }
 
   async say(request: SayRequest, onText: (textSoFar: string) => void): Promise<Reply> {
     await this.#stopReply();
     // The reply begins within its turn: merge work that comes next finds it, and waits until it has stopped.
-    const replying = await this.#inTurn('save', async (signal, place): Promise<Replying & { done: Promise<Generated> }> => {
-      const { chat } = await this.#chatOf(request.speaker, place, signal);
-      const stop = new AbortController();
-      let text = '';
-      const done = chat.generate({
-        messages: request.messages,
-        mode: request.mode,
-        maxNewTokens: request.maxNewTokens,
-        temperature: request.temperature,
-        topK: request.topK,
-        seed: request.seed,
-        signal: stop.signal,
-        onText: (piece) => {
-          text += piece;
-          onText(text);
-        },
-      });
-      done.catch(() => undefined);
-      const started = { speaker: request.speaker.kind, stop, done };
-      this.#replying = started;
-      return started;
-    });
+    const replying = await this.#inTurn(
+      'save',
+      async (signal, place): Promise<Replying & { done: Promise<Generated> }> => {
+        const { chat } = await this.#chatOf(request.speaker, place, signal);
+        const stop = new AbortController();
+        let text = '';
+        const done = chat.generate({
+          messages: request.messages,
+          mode: request.mode,
+          maxNewTokens: request.maxNewTokens,
+          temperature: request.temperature,
+          topK: request.topK,
+          seed: request.seed,
+          signal: stop.signal,
+          onText: (piece) => {
+            text += piece;
+            onText(text);
+          },
+        });
+        done.catch(() => undefined);
+        const started = { speaker: request.speaker.kind, stop, done };
+        this.#replying = started;
+        return started;
+      },
+    );
     const blend = request.speaker.kind === 'blend' ? this.#blendNumber : null;
     try {
       return { ...(await replying.done), blend };

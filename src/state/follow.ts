@@ -115,7 +115,8 @@ export function follow(studio: Studio): Follower {
     const report = await perform('blend', (onProgress) => engine.blend(text, onProgress));
     if (report === null) return null;
     // A blend that finished is the live one, also where the text has moved on since.
-    if (report.blend > (get().blend?.blend ?? -1)) set({ blend: report, blendText: text, outcome: blendOutcome(report) });
+    if (report.blend > (get().blend?.blend ?? -1))
+      set({ blend: report, blendText: text, outcome: blendOutcome(report) });
     isLive = true;
     measuredKey = keyOf(recipe, statisticsUnit(recipe));
     if (isStale()) return report;
@@ -170,7 +171,8 @@ function statisticsUnit(recipe: Recipe): Unit | null {
 function shownValues(method: Method, recipe: Recipe): Record<string, number> {
   const values: Record<string, number> = { ...defaults(method.params) };
   for (const [name, parameter] of Object.entries(method.params)) {
-    if (parameter.kind !== 'ignored') values[name] = encodeValue(parameter, shownValue(recipe, name, parameter, null).value);
+    if (parameter.kind !== 'ignored')
+      values[name] = encodeValue(parameter, shownValue(recipe, name, parameter, null).value);
   }
   return values;
 }

@@ -46,18 +46,18 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
   const store = createStore<OutputState>()(() => ({ name: 'merged', kind: canPickFolder ? 'folder' : 'zip' }));
 
   /** The folder to write to; 'zip' where no dialog could be shown; null where the person dismissed it. */
-  async function folder(name: string): Promise<FileSystemDirectoryHandle | 'zip' | null> {
+  async function folder(): Promise<FileSystemDirectoryHandle | 'zip' | null> {
     if (pickFolder === null) return 'zip';
     const askedMs = performance.now();
-    let picked: FileSystemDirectoryHandle;
     try {
-      picked = await pickFolder();
+      return await pickFolder();
     } catch (thrown) {
       if (performance.now() - askedMs < NO_DIALOG_MS) return 'zip';
       if (thrown instanceof DOMException && thrown.name === 'AbortError') return null;
-      throw new OutputFault('The browser does not let this page write to that folder. Choose another, or save as a zip.');
+      throw new OutputFault(
+        'The browser does not let this page write to that folder. Choose another, or save as a zip.',
+      );
     }
-    return picked.getDirectoryHandle(name, { create: true });
   }
 
   return {
@@ -70,7 +70,7 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
       const release = follower.holdBack();
       try {
         await studio.perform('save', async (onProgress) => {
-          const place = kind === 'folder' ? await folder(name) : 'zip';
+          const place = kind === 'folder' ? await folder() : 'zip';
           if (place === null) {
             studio.store.setState({ outcome: { tone: 'plain', sentence: 'No folder was chosen; nothing was saved.' } });
             return;
@@ -78,11 +78,13 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
           const target: SaveTarget = place === 'zip' ? { kind: 'zip' } : { kind: 'folder', handle: place };
           const report = await studio.engine.save(text, { name, target, maxShardBytes: MAX_SHARD_BYTES }, onProgress);
           if (report.archive) download(report.archive, `${name}.zip`);
-          const where = place === 'zip' ? `as ${name}.zip` : `in the folder ${name}`;
+          const where = place === 'zip' ? `as ${name}.zip` : 'in the chosen folder';
           const noDialog =
             kind === 'folder' && place === 'zip' ? ' This browser could show no folder dialog, so it is a zip.' : '';
           const [first] = report.nonFinite;
-          const bad = first ? ` NaN or infinity in ${first.tensor} (${plural(first.count, 'value')}): lower the weights.` : '';
+          const bad = first
+            ? ` NaN or infinity in ${first.tensor} (${plural(first.count, 'value')}): lower the weights.`
+            : '';
           const figures = `${plural(report.files.length, 'file')}, ${bytesFigure(report.bytes)}, ${timeFigure(report.milliseconds)}`;
           studio.store.setState({
             outcome: { tone: first ? 'warning' : 'good', sentence: `Saved ${where}: ${figures}.${noDialog}${bad}` },

@@ -37,7 +37,12 @@ export function withModel(text: string, recipe: Recipe, model: string, isIn: boo
 }
 
 /** The recipe after checkpoints were opened: proposed where there was none, else with the new ones as models. */
-export function afterOpening(text: string, recipe: Recipe | null, open: readonly string[], added: readonly string[]): string {
+export function afterOpening(
+  text: string,
+  recipe: Recipe | null,
+  open: readonly string[],
+  added: readonly string[],
+): string {
   if (text.trim() === '') return proposedRecipe(open);
   if (recipe === null) return text;
   const known = new Set([recipe.base, ...recipe.models.map(({ model }) => model)]);

@@ -10,7 +10,9 @@ const indexSchema = z.object({
   family: z.string(),
   description: z.string(),
   base: z.string(),
-  models: z.array(z.object({ folder: z.string(), title: z.string(), skill: z.string(), description: z.string() })),
+  models: z.array(
+    z.object({ folder: z.string(), title: z.string(), skill: z.string().nullable(), description: z.string() }),
+  ),
   files: z.record(z.string(), z.array(z.object({ name: z.string(), bytes: z.number() }))),
   try: z.array(z.string()),
 });
@@ -30,7 +32,8 @@ export async function fetchSamples(
   onBytes: (done: number, total: number) => void,
 ): Promise<{ readonly index: SamplesIndex; readonly files: readonly PathedFile[] }> {
   const index = indexSchema.safeParse(await (await get(fetcher, INDEX_PATH)).json());
-  if (!index.success) throw new MalformedFault('The list of samples is not in the form this page knows. Reload the page.');
+  if (!index.success)
+    throw new MalformedFault('The list of samples is not in the form this page knows. Reload the page.');
   const wanted = Object.entries(index.data.files).flatMap(([folder, files]) =>
     files.map(({ name, bytes }) => ({ path: `${folder}/${name}`, name, bytes })),
   );

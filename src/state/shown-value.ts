@@ -58,6 +58,8 @@ export function hasFilteredValues(recipe: Recipe, name: string): boolean {
 }
 
 /** The parameters of a method that a person may set: mergekit's without effect here are left out. */
-export function settable(parameters: Method['params']): readonly (readonly [string, Exclude<Parameter, { kind: 'ignored' }>])[] {
+export function settable(
+  parameters: Method['params'],
+): readonly (readonly [string, Exclude<Parameter, { kind: 'ignored' }>])[] {
   return Object.entries(parameters).flatMap(([name, p]) => (p.kind === 'ignored' ? [] : [[name, p] as const]));
 }

@@ -37,7 +37,9 @@ export function saveObstacle(state: StudioState): string | null {
   const { checkpoints, text, problems, checkFault, check } = state;
   if (checkpoints.length === 0) return 'Open a base model and its fine-tunes to merge them.';
   if (text.trim() === '') {
-    return checkpoints.length === 1 ? 'Open a second checkpoint to merge; this one can be talked to.' : 'The recipe is empty.';
+    return checkpoints.length === 1
+      ? 'Open a second checkpoint to merge; this one can be talked to.'
+      : 'The recipe is empty.';
   }
   const [problem] = problems;
   if (problem) return `The recipe has an error in line ${problem.line}: ${problem.message}`;
@@ -78,11 +80,17 @@ export function statusOf(state: StudioState): Status {
   if (fault) return { tone: 'bad', sentence: fault.message, fraction: null, code: fault.code };
   const obstacle = mergeObstacle(state);
   if (obstacle !== null) {
-    const isBad = state.problems.length > 0 || state.checkFault !== null || (state.check !== null && state.check.plan === null);
+    const isBad =
+      state.problems.length > 0 || state.checkFault !== null || (state.check !== null && state.check.plan === null);
     return { tone: isBad ? 'bad' : 'idle', sentence: obstacle, fraction: null, code: state.checkFault?.code ?? null };
   }
   if (outcome) {
-    return { tone: outcome.tone === 'plain' ? 'idle' : outcome.tone, sentence: outcome.sentence, fraction: null, code: null };
+    return {
+      tone: outcome.tone === 'plain' ? 'idle' : outcome.tone,
+      sentence: outcome.sentence,
+      fraction: null,
+      code: null,
+    };
   }
   const plan = state.check?.plan;
   if (!plan) return { tone: 'idle', sentence: 'Nothing is open.', fraction: null, code: null };

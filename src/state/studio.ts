@@ -209,7 +209,12 @@ export function createStudio(engine: EngineApi, history: History = createHistory
         const startedMs = performance.now();
         const { index, files } = await fetchThem((bytesDone, bytesTotal) => {
           const seconds = (performance.now() - startedMs) / 1000;
-          onProgress({ bytesDone, bytesTotal, bytesPerSecond: bytesDone / Math.max(seconds, 0.001), secondsLeft: null });
+          onProgress({
+            bytesDone,
+            bytesTotal,
+            bytesPerSecond: bytesDone / Math.max(seconds, 0.001),
+            secondsLeft: null,
+          });
         });
         await addFiles(files);
         const family = new Set([index.base, ...index.models.map(({ folder }) => folder)]);

@@ -9,7 +9,10 @@ export interface Surroundings {
 
 /** The Chromium-only picker, which TypeScript's DOM types leave out. */
 interface WithFolderPicker {
-  readonly showDirectoryPicker?: (options: { readonly id: string; readonly mode: 'readwrite' }) => Promise<FileSystemDirectoryHandle>;
+  readonly showDirectoryPicker?: (options: {
+    readonly id: string;
+    readonly mode: 'readwrite';
+  }) => Promise<FileSystemDirectoryHandle>;
 }
 
 /** How long the browser may take to begin reading a download before its address is given back. */

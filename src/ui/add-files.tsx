@@ -10,7 +10,15 @@ import { useWorkbench } from './workbench-context.ts';
 /** React's types leave out the attribute that makes an input pick folders. */
 const FOLDERS = { webkitdirectory: '' } as InputHTMLAttributes<HTMLInputElement>;
 
-function FileButton({ label, icon, attributes }: { label: string; icon: ReactNode; attributes?: InputHTMLAttributes<HTMLInputElement> }) {
+function FileButton({
+  label,
+  icon,
+  attributes,
+}: {
+  label: string;
+  icon: ReactNode;
+  attributes?: InputHTMLAttributes<HTMLInputElement>;
+}) {
   const { studio } = useWorkbench();
   const take = (event: ChangeEvent<HTMLInputElement>) => {
     const input = event.currentTarget;

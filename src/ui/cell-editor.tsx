@@ -21,7 +21,8 @@ export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone 
   const place = `${map.rows[row]?.label ?? ''} ${cell ? (map.columns[cell.column] ?? '') : ''}`.trim();
   const inRow = map.cells.filter((c) => c.row === row);
   // A row's slider begins at the mean of its cells.
-  const rowMean = (model: number) => inRow.reduce((sum, c) => sum + (c.weights[model] ?? 0), 0) / Math.max(1, inRow.length);
+  const rowMean = (model: number) =>
+    inRow.reduce((sum, c) => sum + (c.weights[model] ?? 0), 0) / Math.max(1, inRow.length);
   return (
     <div role="dialog" aria-label={`Weights of ${place}`} className={styles.editor}>
       <p className={styles.title}>

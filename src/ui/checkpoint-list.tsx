@@ -27,7 +27,9 @@ export function CheckpointList() {
       </ul>
       <Refusals />
       <AddFiles />
-      {!hasSamples && <CommandButton command={commands.openSamples} variant="subtle" className={styles.samples ?? ''} />}
+      {!hasSamples && (
+        <CommandButton command={commands.openSamples} variant="subtle" className={styles.samples ?? ''} />
+      )}
     </section>
   );
 }
@@ -38,7 +40,7 @@ function CheckpointCard({ checkpoint }: { checkpoint: CheckpointSummary }) {
   const recipe = useStudio((state) => state.recipe);
   const canEdit = useStudio((state) => state.recipe !== null && state.problems.length === 0);
   const isOnly = useStudio((state) => state.checkpoints.length === 1);
-  const title = useStudio((state) => state.samples?.models.find(({ folder }) => folder === name)?.skill ?? null);
+  const about = useStudio((state) => state.samples?.models.find(({ folder }) => folder === name)?.description ?? null);
   const place = recipe?.models.findIndex(({ model }) => model === name) ?? -1;
   const isBase = recipe ? recipe.base === name : isOnly;
   const isLastModel = place >= 0 && recipe?.models.length === 1;
@@ -59,7 +61,7 @@ function CheckpointCard({ checkpoint }: { checkpoint: CheckpointSummary }) {
       <p className={styles.figures} title={checkpoint.weightFiles.join('\n')}>
         {facts(checkpoint).join(' · ')}
       </p>
-      {title && <p className={styles.skill}>{title}</p>}
+      {about && <p className={styles.skill}>{about}</p>}
       {checkpoint.chatObstacle && <p className={styles.obstacle}>{checkpoint.chatObstacle}</p>}
       <div className={styles.roles}>
         <Radio

@@ -8,7 +8,11 @@ import styles from './weights-map.module.css';
 export function MapReadout({ map, cell, place }: { map: WeightsMap; cell: MapCell | null; place: CellPlace }) {
   const row = map.rows[place.row];
   if (!cell || !row) {
-    return <p className={styles.readout}>Click a cell or a row to set its weight; drag a cell up or down; Delete resets it.</p>;
+    return (
+      <p className={styles.readout}>
+        Click a cell or a row to set its weight; drag a cell up or down; Delete resets it.
+      </p>
+    );
   }
   const model = map.models[place.model] ?? '';
   return (

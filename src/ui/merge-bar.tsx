@@ -9,7 +9,10 @@ import { useStudio, useWorkbench } from './workbench-context.ts';
 
 export function MergeBar() {
   const { commands } = useWorkbench();
-  const isWorking = useStudio(({ work }) => work !== null && ['blend', 'save', 'weigh'].includes(work.kind) && (work.kind !== 'weigh' || work.bytesTotal > 0));
+  const isWorking = useStudio(
+    ({ work }) =>
+      work !== null && ['blend', 'save', 'weigh'].includes(work.kind) && (work.kind !== 'weigh' || work.bytesTotal > 0),
+  );
   const awaitsMeasure = useStudio((state) => state.awaitsMeasure);
   const { tone, sentence, fraction, code } = useStatus();
   return (

@@ -18,7 +18,9 @@ export function RecipeEditor() {
           size="compact-xs"
           leftSection={<IconDownload size={13} aria-hidden />}
           disabled={text.trim() === ''}
-          onClick={() => surroundings.download(new File([text], 'fusewright.yml', { type: 'application/yaml' }), 'fusewright.yml')}
+          onClick={() =>
+            surroundings.download(new File([text], 'fusewright.yml', { type: 'application/yaml' }), 'fusewright.yml')
+          }
         >
           Download
         </Button>

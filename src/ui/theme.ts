@@ -53,7 +53,10 @@ export const theme = createTheme({
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace',
   fontSizes: { xs: '0.75rem', sm: '0.8125rem', md: '0.875rem', lg: '1rem', xl: '1.125rem' },
   spacing: { xs: '0.375rem', sm: '0.5rem', md: '0.75rem', lg: '1rem', xl: '1.5rem' },
-  headings: { fontWeight: '600', sizes: { h1: { fontSize: '1rem' }, h2: { fontSize: '0.875rem' }, h3: { fontSize: '0.8125rem' } } },
+  headings: {
+    fontWeight: '600',
+    sizes: { h1: { fontSize: '1rem' }, h2: { fontSize: '0.875rem' }, h3: { fontSize: '0.8125rem' } },
+  },
   cursorType: 'pointer',
   respectReducedMotion: true,
   components: {

@@ -4,7 +4,16 @@
  */
 
 import { Popover } from '@mantine/core';
-import { type FocusEvent, type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
+import {
+  type FocusEvent,
+  type KeyboardEvent,
+  type MouseEvent,
+  type PointerEvent,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import { setFilteredValue } from '../recipe/yaml.ts';
 import type { MapCell, WeightsMap } from '../state/engine-api.ts';
 import { CellEditor } from './cell-editor.tsx';
@@ -50,11 +59,14 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   const [draft, setDraft] = useState<Draft | null>(null);
   const [editing, setEditing] = useState<Editing | null>(null);
   const drag = useRef<Drag | null>(null);
+  const hasDragged = useRef(false);
   const wrapper = useRef<HTMLDivElement>(null);
 
   const { models, columns, rows, handle, handleMin, handleMax } = map;
   const cells = useMemo(() => {
-    const byRow: (MapCell | undefined)[][] = rows.map(() => new Array<MapCell | undefined>(columns.length).fill(undefined));
+    const byRow: (MapCell | undefined)[][] = rows.map(() =>
+      new Array<MapCell | undefined>(columns.length).fill(undefined),
+    );
     for (const cell of map.cells) {
       const row = byRow[cell.row];
       if (row) row[cell.column] = cell;
@@ -132,10 +144,12 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
 
   const onPointerDown = (event: PointerEvent) => {
     const place = placeOfTarget(event.target);
-    if (!place || event.button !== 0 || event.pointerType === 'touch') return;
+    hasDragged.current = false;
+    // A vertical drag of a finger scrolls.
+    if (!place || event.button !== 0 || event.pointerType === 'touch' || place.column < 0) return;
     drag.current = { place, startY: event.clientY, startValue: shownWeight(place), hasMoved: false };
-    setActive(place);
-    if (place.column >= 0 && cellAt(place)) event.currentTarget.setPointerCapture(event.pointerId);
+    // On the cell itself, so that the click after it is the cell's too.
+    elementAt(wrapper.current, place)?.setPointerCapture(event.pointerId);
   };
 
   const onPointerMove = (event: PointerEvent) => {
@@ -144,7 +158,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
       setPointed(placeOfTarget(event.target));
       return;
     }
-    if (now.place.column < 0 || isBroken) return;
+    if (isBroken) return;
     const up = now.startY - event.clientY;
     if (!now.hasMoved && Math.abs(up) < CLICK_PX) return;
     if (!now.hasMoved) studio.history.hold('map-drag');
@@ -156,18 +170,17 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   };
 
   const onPointerUp = () => {
-    const now = drag.current;
+    if (drag.current?.hasMoved) {
+      hasDragged.current = true;
+      studio.history.release();
+    }
     drag.current = null;
-    if (!now) return;
-    if (now.hasMoved) studio.history.release();
-    else edit(now.place);
-    elementAt(wrapper.current, now.place)?.focus({ preventScroll: true });
   };
 
-  const onClick = (event: { readonly target: EventTarget; readonly detail: number }) => {
-    // Touch opens the sliders: a vertical drag there scrolls.
+  const onClick = (event: MouseEvent) => {
     const place = placeOfTarget(event.target);
-    if (place && !editing) edit(place);
+    if (place && !hasDragged.current) edit(place);
+    hasDragged.current = false;
   };
 
   const onFocus = (event: FocusEvent) => {
@@ -246,9 +259,21 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
           </table>
         </div>
         {editing && (
-          <Popover opened onDismiss={stopEditing} onClose={stopEditing} withRoles={false} trapFocus width={300} shadow="md" withArrow>
+          <Popover
+            opened
+            onDismiss={stopEditing}
+            onClose={stopEditing}
+            withRoles={false}
+            trapFocus
+            width={300}
+            shadow="md"
+            withArrow
+          >
             <Popover.Target>
-              <div className={styles.anchor} style={{ left: editing.left, top: editing.top, width: editing.width, height: editing.height }} />
+              <div
+                className={styles.anchor}
+                style={{ left: editing.left, top: editing.top, width: editing.width, height: editing.height }}
+              />
             </Popover.Target>
             <Popover.Dropdown>
               <CellEditor

@@ -22,7 +22,8 @@ export interface Placed {
 /** f32 sums over a few dozen terms against float64, relative to the largest logit. */
 const TOLERANCE = 1e-5;
 
-const prompt = (tokens: number, vocabulary: number) => Array.from({ length: tokens }, (_, i) => (i * 31 + 7) % vocabulary);
+const prompt = (tokens: number, vocabulary: number) =>
+  Array.from({ length: tokens }, (_, i) => (i * 31 + 7) % vocabulary);
 
 /** Largest difference of two rows over the largest logit of the true one. */
 function error(got: Float32Array, truth: Float64Array | undefined): number {
@@ -100,7 +101,11 @@ export function describeAgreement(place: (tensors: Tensors) => Promise<Placed> |
         return logits;
       };
       const before = await run();
-      const names = ['model.embed_tokens.weight', 'model.layers.1.mlp.up_proj.weight', 'model.layers.0.input_layernorm.weight'];
+      const names = [
+        'model.embed_tokens.weight',
+        'model.layers.1.mlp.up_proj.weight',
+        'model.layers.0.input_layernorm.weight',
+      ];
       for (const name of names) {
         const tensor = tensors.get(name);
         if (!tensor) throw new Error(name);

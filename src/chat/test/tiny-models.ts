@@ -98,7 +98,11 @@ export function randomWeights(model: TinyModel, seed: number): Tensors {
 /** Every name that a config of this size could call for; those that it does not are never looked up. */
 function possibleNames(config: TinyModel['config']): string[] {
   const parts = ['q', 'k', 'v', 'o'].map((part) => `self_attn.${part}_proj`);
-  parts.push(...['gate', 'up', 'down'].map((part) => `mlp.${part}_proj`), 'input_layernorm', 'post_attention_layernorm');
+  parts.push(
+    ...['gate', 'up', 'down'].map((part) => `mlp.${part}_proj`),
+    'input_layernorm',
+    'post_attention_layernorm',
+  );
   const layers = Array.from({ length: Number(config['num_hidden_layers']) }, (_, layer) => `model.layers.${layer}`);
   return [
     'model.embed_tokens.weight',

@@ -1,0 +1,185 @@
+/**
+ * Tree: finding and changing places in a recipe's YAML tree, and printing it in the person's own style. Which
+ * changes there are is `edit.ts`; reading positions and refusing hostile text is `document.ts`.
+ */
+
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  type Pair,
+  parseDocument,
+  type Scalar as ScalarNode,
+  visit,
+  YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
+import { RecipeFault } from '../bytes/fault.ts';
+import { openDocument, quoted } from './document.ts';
+import { keepLines } from './kept-lines.ts';
+import type { Scalar } from './recipe.ts';
+
+/** Order in which new top-level keys are put; keys that are there stay where they are. */
+export const KEY_ORDER = ['merge_method', 'base_model', 'models', 'parameters', 'dtype', 'out_dtype'];
+
+/** Every alias becomes a copy of what it refers to, so that a change in one place stays in that place. */
+function expandAliases(document: Document): void {
+  visit(document, {
+    Alias(_, alias) {
+      const copy = alias.resolve(document)?.clone();
+      return isNode(copy) ? copy : undefined;
+    },
+  });
+  visit(document, {
+    Node(_, node) {
+      if (!isAlias(node) && 'anchor' in node) delete (node as { anchor?: string }).anchor;
+    },
+  });
+}
+
+/** Prints a changed tree in the text's own style, lines that the change did not touch as they were. */
+function print(document: Document, text: string): string {
+  const isWindows = text.includes('\r\n');
+  const original = isWindows ? text.replaceAll('\r\n', '\n') : text;
+  const printed = document.toString({
+    lineWidth: 0,
+    flowCollectionPadding: !/[[{][^\s[\]{}]/.test(original),
+    indentSeq: !/^(?:\w+):[^\S\n]*\n(?:#.*\n)*- /m.test(original),
+  });
+  const kept = keepLines(original, printed);
+  // The kept spelling must say what the tree says; where it does not, the tree's own print is right.
+  const same = JSON.stringify(parseDocument(kept, { logLevel: 'silent' }).toJS()) === JSON.stringify(document.toJS());
+  const out = same ? kept : printed;
+  return isWindows ? out.replaceAll('\n', '\r\n') : out;
+}
+
+/** Opens the text, lets `change` work on its top-level map and prints it; `change` returns false for "no change". */
+export function edit(text: string, change: (top: YAMLMap, document: Document) => boolean): string {
+  const { document, problems } = openDocument(text);
+  const [problem] = problems;
+  if (problem !== undefined) {
+    throw new RecipeFault(`The recipe cannot be changed before line ${problem.line} is mended. ${problem.message}`, {
+      ...problem,
+    });
+  }
+  expandAliases(document);
+  if (isScalar(document.contents) && document.contents.value === null) document.contents = null;
+  document.contents ??= new YAMLMap();
+  if (!isMap(document.contents)) {
+    throw new RecipeFault("The recipe cannot be changed: it is not a map with 'merge_method' and 'models'.");
+  }
+  return change(document.contents as YAMLMap, document) ? print(document, text) : text;
+}
+
+export function pairOf(map: YAMLMap, key: string): Pair | undefined {
+  return map.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key);
+}
+
+/** Sets a key of a map in place, keeping comments at a scalar that stays one; false where it says so already. */
+export function setKey(
+  document: Document,
+  map: YAMLMap,
+  key: string,
+  value: Scalar,
+  order?: readonly string[],
+): boolean {
+  const pair = pairOf(map, key);
+  if (pair === undefined) {
+    insert(document, map, key, document.createNode(value), order);
+    return true;
+  }
+  if (isScalar(pair.value)) return setScalar(pair.value, value);
+  pair.value = document.createNode(value);
+  return true;
+}
+
+export function setScalar(node: ScalarNode, value: Scalar): boolean {
+  if (Object.is(node.value, value)) return false;
+  node.value = value;
+  delete node.format;
+  delete node.minFractionDigits;
+  return true;
+}
+
+export function insert(
+  document: Document,
+  map: YAMLMap,
+  key: string,
+  value: unknown,
+  order: readonly string[] = [],
+): void {
+  const pair = document.createPair(key, value);
+  const rank = order.indexOf(key);
+  let index = rank < 0 ? map.items.length : 0;
+  map.items.forEach((item, i) => {
+    const itsRank = order.indexOf(isScalar(item.key) ? String(item.key.value) : '');
+    if (rank >= 0 && itsRank >= 0 && itsRank < rank) index = i + 1;
+  });
+  map.items.splice(index, 0, pair);
+}
+
+export function modelEntries(top: YAMLMap): { readonly name: string; readonly entry: YAMLMap }[] {
+  const models = pairOf(top, 'models')?.value;
+  if (!isSeq(models)) return [];
+  return models.items.flatMap((entry) => {
+    if (!isMap(entry)) return [];
+    const name = pairOf(entry as YAMLMap, 'model')?.value;
+    return isScalar(name) ? [{ name: String(name.value), entry: entry as YAMLMap }] : [];
+  });
+}
+
+/** The map that a model's (or the top level's) `parameters` stand in. */
+export function ownerOf(top: YAMLMap, model: string | null): YAMLMap {
+  if (model === null) return top;
+  const found = modelEntries(top).find(({ name }) => name === model);
+  if (!found) throw new RecipeFault(`The recipe lists no model ${quoted(model)}; add it under 'models' first.`);
+  return found.entry;
+}
+
+export function parametersOf(owner: YAMLMap): YAMLMap | null {
+  const value = pairOf(owner, 'parameters')?.value;
+  return isMap(value) ? (value as YAMLMap) : null;
+}
+
+/** Removes a parameter, and its map where that was the last one. */
+export function removeParameter(owner: YAMLMap, name: string): boolean {
+  const map = parametersOf(owner);
+  if (!map?.delete(name)) return false;
+  if (map.items.length === 0) owner.delete('parameters');
+  return true;
+}
+
+export function putParameter(
+  document: Document,
+  owner: YAMLMap,
+  name: string,
+  value: unknown,
+  order: readonly string[],
+): void {
+  let map = parametersOf(owner);
+  if (map === null) {
+    map = new YAMLMap();
+    owner.delete('parameters');
+    insert(document, owner, 'parameters', map, order);
+  }
+  const pair = pairOf(map, name);
+  if (pair) pair.value = value;
+  else map.items.push(document.createPair(name, value));
+}
+
+/** The entries of a filtered list, or null where the value is not one. */
+export function entriesOf(value: unknown): YAMLSeq<YAMLMap> | null {
+  return isSeq(value) && value.items.length > 0 && value.items.every((item) => isMap(item))
+    ? (value as YAMLSeq<YAMLMap>)
+    : null;
+}
+
+/** An entry's filter; null for a catch-all. */
+export function filterOf(entry: YAMLMap): string | null {
+  const filter = pairOf(entry, 'filter')?.value;
+  const text = isScalar(filter) ? filter.value : null;
+  return text === null || text === undefined || text === '*' || text === '' ? null : String(text);
+}

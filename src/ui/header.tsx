@@ -1,0 +1,38 @@
+/** The page's head: its name, its promise, undo and redo, light or dark. */
+
+import { ActionIcon, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import IconArrowBackUp from '@tabler/icons-react/dist/esm/icons/IconArrowBackUp.mjs';
+import IconArrowForwardUp from '@tabler/icons-react/dist/esm/icons/IconArrowForwardUp.mjs';
+import IconMoon from '@tabler/icons-react/dist/esm/icons/IconMoon.mjs';
+import IconSun from '@tabler/icons-react/dist/esm/icons/IconSun.mjs';
+import { CommandIcon } from './command-button.tsx';
+import styles from './header.module.css';
+import { useWorkbench } from './workbench-context.ts';
+
+export function Header() {
+  const { commands } = useWorkbench();
+  const { setColorScheme } = useMantineColorScheme();
+  const scheme = useComputedColorScheme('light', { getInitialValueInEffect: false });
+  const other = scheme === 'dark' ? 'light' : 'dark';
+  return (
+    <header className={styles.header}>
+      <img src="./icon.svg" alt="" width={22} height={22} />
+      <h1>Fusewright</h1>
+      <p className={styles.promise}>Nothing is uploaded.</p>
+      <div className={styles.tools}>
+        <CommandIcon command={commands.undo} icon={<IconArrowBackUp size={17} aria-hidden />} />
+        <CommandIcon command={commands.redo} icon={<IconArrowForwardUp size={17} aria-hidden />} />
+        <Tooltip label={`Use ${other} colours`} openDelay={400}>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            aria-label={`Use ${other} colours`}
+            onClick={() => setColorScheme(other)}
+          >
+            {scheme === 'dark' ? <IconSun size={17} aria-hidden /> : <IconMoon size={17} aria-hidden />}
+          </ActionIcon>
+        </Tooltip>
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,23 @@
+/** The place of the weights map: the map, or one sentence about why there is none. */
+
+import { bytesFigure } from '../state/figures.ts';
+import styles from './weights-map.module.css';
+import { WeightsMapGrid } from './weights-map.tsx';
+import { useStudio } from './workbench-context.ts';
+
+export function MapPanel() {
+  const map = useStudio((state) => state.map);
+  const awaitsMeasure = useStudio((state) => state.awaitsMeasure);
+  const plan = useStudio((state) => state.check?.plan ?? null);
+  if (map) return <WeightsMapGrid map={map} />;
+  const sentence =
+    awaitsMeasure && plan
+      ? `Measuring reads ${bytesFigure(plan.readBytes)} once. Press Measure to see the weights first, or Merge to do both.`
+      : 'Layer by layer and module by module, the share of each model appears here.';
+  return (
+    <section aria-labelledby="map-title" className={styles.section}>
+      <h2 id="map-title">Where each model weighs</h2>
+      <p className={styles.waiting}>{sentence}</p>
+    </section>
+  );
+}
