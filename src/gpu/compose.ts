@@ -71,7 +71,9 @@ function accessors(method: Method, models: number): string {
   });
   for (const [name, p] of Object.entries(method.params)) {
     if (p.kind !== 'choice') continue;
-    p.options.forEach((option, n) => lines.push(`const ${name}_${option}`.toUpperCase().replace('CONST', 'const') + ` = ${n}.0;`));
+    p.options.forEach((option, n) =>
+      lines.push(`const ${name}_${option}`.toUpperCase().replace('CONST', 'const') + ` = ${n}.0;`),
+    );
   }
   const coefficients = own.length + perModel.length * models;
   lines.push(

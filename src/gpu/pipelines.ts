@@ -50,6 +50,10 @@ export class Pipelines {
       const text = errors.map((e) => `${e.lineNum}:${e.linePos} ${e.message}\n    ${lines[e.lineNum - 1] ?? ''}`);
       throw new DeviceFault(`The graphics driver refuses the kernel ${name}: ${text.join('\n')}`, { kernel: name });
     }
-    return this.#device.createComputePipelineAsync({ label: name, layout: this.#layout, compute: { module, entryPoint } });
+    return this.#device.createComputePipelineAsync({
+      label: name,
+      layout: this.#layout,
+      compute: { module, entryPoint },
+    });
   }
 }

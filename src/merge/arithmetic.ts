@@ -74,7 +74,9 @@ export interface Arithmetic {
   /** Merges pieces into live weights; resolves with the faulty elements per piece of `work`. */
   mergeInto(batch: LoadedBatch, method: Method, work: readonly PieceWork[], live: LiveWeights): Promise<number[]>;
   /** Makes room for live weights: one F32 buffer per tensor. Throws BudgetFault where one cannot be had. */
-  allocate(tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly elements: number }[]): Promise<LiveWeights>;
+  allocate(
+    tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly elements: number }[],
+  ): Promise<LiveWeights>;
   dispose(): void;
 }
 

@@ -143,7 +143,11 @@ export class Blend {
   }
 
   #watch(phase: Progress['phase'], plan: Plan, options: WorkOptions): Watch {
-    return watched(phase, plan.batches.reduce((sum, batch) => sum + batch.sourceBytes, 0), options.onProgress);
+    return watched(
+      phase,
+      plan.batches.reduce((sum, batch) => sum + batch.sourceBytes, 0),
+      options.onProgress,
+    );
   }
 
   async #measure(lineup: Lineup, plan: Plan, run: Run, forMap: boolean, options: WorkOptions): Promise<number> {
@@ -205,7 +209,10 @@ export class Blend {
     }
     const watch = this.#watch('blend', plan, options);
     const dueNames = new Set(due);
-    const faulty = await run.mergeInto(live, weights, (name) => dueNames.has(name), { signal: options.signal, onBytes: watch.onBytes });
+    const faulty = await run.mergeInto(live, weights, (name) => dueNames.has(name), {
+      signal: options.signal,
+      onBytes: watch.onBytes,
+    });
     for (const name of due) live.written.set(name, signatures.get(name) ?? '');
     for (const [name, count] of faulty) this.#nonFinite.set(name, count);
     return {

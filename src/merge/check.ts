@@ -28,7 +28,8 @@ const TIED: Readonly<Record<string, string>> = { 'lm_head.weight': 'model.embed_
 const COMPUTED = /\.rotary_emb\.inv_freq$|\.attn\.(bias|masked_bias)$/;
 
 /** Names that only quantised checkpoints have. */
-const QUANTISED = /\.(quant_state|absmax|quant_map|SCB|qweight|qzeros|weight_scale_inv|weight_scale|scales|g_idx)(\.|$)/;
+const QUANTISED =
+  /\.(quant_state|absmax|quant_map|SCB|qweight|qzeros|weight_scale_inv|weight_scale|scales|g_idx)(\.|$)/;
 
 /**
  * Checks a recipe against the open checkpoints.
@@ -42,19 +43,35 @@ export function check(recipe: Recipe, find: (model: string) => Checkpoint | unde
     (name): name is string => name !== null && !find(name),
   );
   for (const name of new Set(missing)) {
-    findings.push(finding('error', 'no-such-model', `The recipe names ${name}, which is not open; add that folder or change the recipe.`));
+    findings.push(
+      finding(
+        'error',
+        'no-such-model',
+        `The recipe names ${name}, which is not open; add that folder or change the recipe.`,
+      ),
+    );
   }
   if (missing.length > 0) return { findings, lineup: null };
 
   const base = recipe.base === null ? null : (find(recipe.base) ?? null);
   const models = recipe.models.flatMap((entry) => find(entry.model) ?? []);
   if (method.base === 'required' && !base) {
-    findings.push(finding('error', 'no-base', `${method.title} takes differences from a base; choose which checkpoint is the base.`));
+    findings.push(
+      finding(
+        'error',
+        'no-base',
+        `${method.title} takes differences from a base; choose which checkpoint is the base.`,
+      ),
+    );
   }
   if (models.length < method.models.min || models.length > method.models.max) {
     const { min, max } = method.models;
     findings.push(
-      finding('error', 'too-few-models', `${method.title} blends ${min} to ${max} models${method.base === 'required' ? ' beside the base' : ''}; the recipe has ${models.length}.`),
+      finding(
+        'error',
+        'too-few-models',
+        `${method.title} blends ${min} to ${max} models${method.base === 'required' ? ' beside the base' : ''}; the recipe has ${models.length}.`,
+      ),
     );
   }
   const donor = base ?? models[0];
@@ -62,7 +79,9 @@ export function check(recipe: Recipe, find: (model: string) => Checkpoint | unde
   for (const model of models) {
     if (model === base) {
       if (method.base === 'required') {
-        findings.push(finding('warning', 'same-model', `${model.name} is both the base and a model; it adds no change of its own.`));
+        findings.push(
+          finding('warning', 'same-model', `${model.name} is both the base and a model; it adds no change of its own.`),
+        );
       }
     }
   }
@@ -75,20 +94,36 @@ export function check(recipe: Recipe, find: (model: string) => Checkpoint | unde
 
   const { tensors, copied } = lineUp(method, recipe, donor, base, models);
   if (tensors.length === 0) {
-    findings.push(finding('error', 'nothing-shared', `${donor.name} has no tensor of a dtype that can be blended (F32, F16 or BF16).`));
+    findings.push(
+      finding(
+        'error',
+        'nothing-shared',
+        `${donor.name} has no tensor of a dtype that can be blended (F32, F16 or BF16).`,
+      ),
+    );
     return { findings, lineup: null };
   }
   const unblended = copied.filter((entry) => !/^[IU]\d+$|^BOOL$/.test(entry.dtype));
   if (unblended.length > 0) {
     const dtypes = [...new Set(unblended.map((entry) => entry.dtype))].join(', ');
     findings.push(
-      finding('warning', 'not-blended', `${unblended.length} tensors are ${dtypes}; they are copied from ${donor.name} as they are, not blended.`, unblended.map((e) => e.name)),
+      finding(
+        'warning',
+        'not-blended',
+        `${unblended.length} tensors are ${dtypes}; they are copied from ${donor.name} as they are, not blended.`,
+        unblended.map((e) => e.name),
+      ),
     );
   }
   const integers = copied.filter((entry) => !unblended.includes(entry));
   if (integers.length > 0) {
     findings.push(
-      finding('note', 'not-blended', `${integers.length} integer tensors are copied from ${donor.name}.`, integers.map((e) => e.name)),
+      finding(
+        'note',
+        'not-blended',
+        `${integers.length} integer tensors are copied from ${donor.name}.`,
+        integers.map((e) => e.name),
+      ),
     );
   }
   const lineup: Lineup = {
@@ -166,30 +201,55 @@ function compareTensors(donor: Checkpoint, other: Checkpoint): Finding[] {
   const extra = [...other.tensors.keys()].filter((name) => !entryOf(donor, name) && !COMPUTED.test(name));
   if (missing.length === donor.tensors.size) {
     return [
-      finding('error', 'nothing-shared', `${other.name} and ${donor.name} share no tensor name: they are different architectures and cannot be merged.`, missing),
+      finding(
+        'error',
+        'nothing-shared',
+        `${other.name} and ${donor.name} share no tensor name: they are different architectures and cannot be merged.`,
+        missing,
+      ),
     ];
   }
   if (shapes.length > 0) {
     const more = shapes.length > 1 ? ` (${shapes.length} tensors differ: ${listed(shapes)})` : '';
     findings.push(
-      finding('error', 'shape', `${other.name} is not a sibling of ${donor.name}: ${example}${more}. Merge fine-tunes of one base only.`, shapes),
+      finding(
+        'error',
+        'shape',
+        `${other.name} is not a sibling of ${donor.name}: ${example}${more}. Merge fine-tunes of one base only.`,
+        shapes,
+      ),
     );
   }
   if (missing.length > 0) {
     findings.push(
-      finding('error', 'missing-tensors', `${other.name} lacks ${missing.length} of ${donor.name}’s tensors: ${listed(missing)}. Is a shard missing, or is it another architecture?`, missing),
+      finding(
+        'error',
+        'missing-tensors',
+        `${other.name} lacks ${missing.length} of ${donor.name}’s tensors: ${listed(missing)}. Is a shard missing, or is it another architecture?`,
+        missing,
+      ),
     );
   }
   if (extra.length > 0) {
     findings.push(
-      finding('warning', 'extra-tensors', `${other.name} has ${extra.length} tensors that ${donor.name} lacks; they are left out: ${listed(extra)}.`, extra),
+      finding(
+        'warning',
+        'extra-tensors',
+        `${other.name} has ${extra.length} tensors that ${donor.name} lacks; they are left out: ${listed(extra)}.`,
+        extra,
+      ),
     );
   }
   const head = 'lm_head.weight';
   if (donor.tensors.has(head) !== other.tensors.has(head) && !missing.includes(head)) {
     const stored = donor.tensors.has(head) ? donor : other;
     findings.push(
-      finding('note', 'tied', `${stored.name} stores lm_head.weight and the other does not, because its head is tied to the embeddings; the merge follows ${donor.name}.`, [head]),
+      finding(
+        'note',
+        'tied',
+        `${stored.name} stores lm_head.weight and the other does not, because its head is tied to the embeddings; the merge follows ${donor.name}.`,
+        [head],
+      ),
     );
   }
   const dtypes = differingDtypes(donor, other);

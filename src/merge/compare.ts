@@ -29,7 +29,11 @@ export function compareSideFiles(donor: Checkpoint, other: Checkpoint): Finding[
 function compareConfig(donor: Checkpoint, other: Checkpoint): Finding[] {
   if (!donor.config) {
     return [
-      finding('warning', 'config', `${donor.name} has no config.json, so the merge will have none; other tools need it to load the result.`),
+      finding(
+        'warning',
+        'config',
+        `${donor.name} has no config.json, so the merge will have none; other tools need it to load the result.`,
+      ),
     ];
   }
   if (!other.config) return [];
@@ -37,14 +41,27 @@ function compareConfig(donor: Checkpoint, other: Checkpoint): Finding[] {
   const otherType = other.config.model_type;
   if (type !== undefined && otherType !== undefined && type !== otherType) {
     return [
-      finding('error', 'architecture', `${donor.name} is a ${String(type)} model and ${other.name} a ${String(otherType)} one; merge checkpoints of one architecture.`),
+      finding(
+        'error',
+        'architecture',
+        `${donor.name} is a ${String(type)} model and ${other.name} a ${String(otherType)} one; merge checkpoints of one architecture.`,
+      ),
     ];
   }
-  const differing = MEANINGFUL.filter((key) => JSON.stringify(donor.config?.[key]) !== JSON.stringify(other.config?.[key]));
+  const differing = MEANINGFUL.filter(
+    (key) => JSON.stringify(donor.config?.[key]) !== JSON.stringify(other.config?.[key]),
+  );
   if (differing.length === 0) return [];
-  const what = differing.map((key) => `${key} ${JSON.stringify(other.config?.[key]) ?? 'unset'} instead of ${JSON.stringify(donor.config?.[key]) ?? 'unset'}`);
+  const what = differing.map(
+    (key) =>
+      `${key} ${JSON.stringify(other.config?.[key]) ?? 'unset'} instead of ${JSON.stringify(donor.config?.[key]) ?? 'unset'}`,
+  );
   return [
-    finding('warning', 'config', `${other.name}’s config.json differs from ${donor.name}’s in ${listed(what)}; the merge takes ${donor.name}’s.`),
+    finding(
+      'warning',
+      'config',
+      `${other.name}’s config.json differs from ${donor.name}’s in ${listed(what)}; the merge takes ${donor.name}’s.`,
+    ),
   ];
 }
 
@@ -56,14 +73,24 @@ function compareTokenizer(donor: Checkpoint, other: Checkpoint): Finding[] {
     const difference = vocabularyDifference(mine, theirs);
     if (difference > 0) {
       findings.push(
-        finding('warning', 'tokenizer', `${difference} tokens have another number, or are not there, in ${other.name}’s tokenizer.json than in ${donor.name}’s; their embedding rows do not mean the same. The merge takes ${donor.name}’s tokenizer.`),
+        finding(
+          'warning',
+          'tokenizer',
+          `${difference} tokens have another number, or are not there, in ${other.name}’s tokenizer.json than in ${donor.name}’s; their embedding rows do not mean the same. The merge takes ${donor.name}’s tokenizer.`,
+        ),
       );
     }
   }
   const template = templateOf(donor);
   const otherTemplate = templateOf(other);
   if (template !== null && otherTemplate !== null && template !== otherTemplate) {
-    findings.push(finding('note', 'template', `${other.name} has another chat template than ${donor.name}; the merge takes ${donor.name}’s.`));
+    findings.push(
+      finding(
+        'note',
+        'template',
+        `${other.name} has another chat template than ${donor.name}; the merge takes ${donor.name}’s.`,
+      ),
+    );
   }
   return findings;
 }

@@ -92,7 +92,9 @@ export class CpuArithmetic implements Arithmetic {
     );
   }
 
-  async allocate(tensors: readonly { name: string; shape: readonly number[]; elements: number }[]): Promise<LiveWeights> {
+  async allocate(
+    tensors: readonly { name: string; shape: readonly number[]; elements: number }[],
+  ): Promise<LiveWeights> {
     const live = new Map<string, LiveTensor>();
     for (const { name, shape, elements } of tensors) {
       live.set(name, { kind: 'cpu', data: new Float32Array(elements), shape, elements });

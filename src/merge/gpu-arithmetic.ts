@@ -55,7 +55,12 @@ class GpuBatch implements LoadedBatch {
   readonly #buffers: Buffers;
   #isReleased = false;
 
-  constructor(pieces: readonly PieceShape[], starts: readonly (readonly number[])[], words: GPUBuffer, buffers: Buffers) {
+  constructor(
+    pieces: readonly PieceShape[],
+    starts: readonly (readonly number[])[],
+    words: GPUBuffer,
+    buffers: Buffers,
+  ) {
     this.pieces = pieces;
     this.starts = starts;
     this.words = words;
@@ -181,7 +186,10 @@ export class GpuArithmetic implements Arithmetic {
       );
       const read = await this.#run(own, dispatches, { buffer: result, bytes: words * 4 }, 1);
       const floats = new Float32Array(read.bytes.buffer, read.bytes.byteOffset, words);
-      const out: { plain: Float64Array | null; byRow: Float64Array | null }[] = own.pieces.map(() => ({ plain: null, byRow: null }));
+      const out: { plain: Float64Array | null; byRow: Float64Array | null }[] = own.pieces.map(() => ({
+        plain: null,
+        byRow: null,
+      }));
       for (const { piece, byRow, blocks, word, models } of plan) {
         const values = unscaled(floats.subarray(word, word + blocks * quantityCount(models)), models);
         const at = out[piece];
@@ -205,7 +213,13 @@ export class GpuArithmetic implements Arithmetic {
     const result = this.#buffers.take(at, RESULT_USAGE);
     try {
       const dispatches = await Promise.all(
-        work.map((item, n) => this.#mergeDispatch(own, method, item, n, 'packed', (places[n]?.offset ?? 0) / 4, { buffer: result, offset: 0, size: result.size })),
+        work.map((item, n) =>
+          this.#mergeDispatch(own, method, item, n, 'packed', (places[n]?.offset ?? 0) / 4, {
+            buffer: result,
+            offset: 0,
+            size: result.size,
+          }),
+        ),
       );
       const read = await this.#run(own, dispatches, { buffer: result, bytes: at }, work.length);
       return places.map(({ offset, bytes }, n) => ({
@@ -217,7 +231,12 @@ export class GpuArithmetic implements Arithmetic {
     }
   }
 
-  async mergeInto(batch: LoadedBatch, method: Method, work: readonly PieceWork[], live: LiveWeights): Promise<number[]> {
+  async mergeInto(
+    batch: LoadedBatch,
+    method: Method,
+    work: readonly PieceWork[],
+    live: LiveWeights,
+  ): Promise<number[]> {
     const own = batch as GpuBatch;
     const dispatches = await Promise.all(
       work.map((item, n) => {
@@ -228,7 +247,11 @@ export class GpuArithmetic implements Arithmetic {
         const start = shape.start * 4;
         const offset = start - (start % UNIFORM_STRIDE_BYTES);
         const size = start - offset + shape.elements * 4;
-        return this.#mergeDispatch(own, method, item, n, 'float32', (start - offset) / 4, { buffer: target.buffer, offset, size });
+        return this.#mergeDispatch(own, method, item, n, 'float32', (start - offset) / 4, {
+          buffer: target.buffer,
+          offset,
+          size,
+        });
       }),
     );
     const read = await this.#run(own, dispatches, null, work.length);
@@ -296,7 +319,17 @@ export class GpuArithmetic implements Arithmetic {
       let firstNumber = 0;
       dispatches.forEach((d, n) => {
         pieceData.set(
-          [d.shape.elements, d.firstColumn, d.rowElements, d.rows, firstNumber, d.outputWord, d.counter, d.blocks, ...d.starts],
+          [
+            d.shape.elements,
+            d.firstColumn,
+            d.rowElements,
+            d.rows,
+            firstNumber,
+            d.outputWord,
+            d.counter,
+            d.blocks,
+            ...d.starts,
+          ],
           (n * UNIFORM_STRIDE_BYTES) / 4,
         );
         for (let i = 0; i < d.numbers.length; i++) {
@@ -340,7 +373,9 @@ export class GpuArithmetic implements Arithmetic {
       const refusal = device.popErrorScope();
 
       await staging.mapAsync(1 /* GPUMapMode.READ */, 0, resultBytes + counters * 4).catch((error: unknown) => {
-        throw new DeviceFault(`The graphics device stopped during the work: ${error instanceof Error ? error.message : String(error)}`);
+        throw new DeviceFault(
+          `The graphics device stopped during the work: ${error instanceof Error ? error.message : String(error)}`,
+        );
       });
       const refused = await refusal;
       if (refused) throw new DeviceFault(`The graphics device refused the work: ${refused.message}`);
@@ -354,34 +389,52 @@ export class GpuArithmetic implements Arithmetic {
     }
   }
 
-  async allocate(tensors: readonly { name: string; shape: readonly number[]; elements: number }[]): Promise<LiveWeights> {
+  async allocate(
+    tensors: readonly { name: string; shape: readonly number[]; elements: number }[],
+  ): Promise<LiveWeights> {
     const live = new Map<string, LiveTensor>();
+    const release = () => {
+      for (const tensor of live.values()) if (tensor.kind === 'gpu') tensor.buffer.destroy();
+    };
     this.#device.pushErrorScope('out-of-memory');
+    let refusal: unknown = null;
     try {
       this.#allocateAll(tensors, live);
-    } finally {
-      const exhausted = await this.#device.popErrorScope();
-      if (exhausted) {
-        for (const tensor of live.values()) if (tensor.kind === 'gpu') tensor.buffer.destroy();
-        throw new BudgetFault(
-          `The graphics device has no room for the ${liveBytesOf(tensors)} bytes that chat needs; close other tabs or lower the memory budget. The merge can still be saved.`,
-        );
-      }
+    } catch (error) {
+      refusal = error;
+    }
+    const exhausted = await this.#device.popErrorScope();
+    if (refusal !== null) {
+      release();
+      throw refusal;
+    }
+    if (exhausted) {
+      release();
+      throw new BudgetFault(
+        `The graphics device has no room for the ${liveBytesOf(tensors)} bytes that chat needs; close other tabs or lower the memory budget. The merge can still be saved.`,
+      );
     }
     return new LiveWeights(live, this.#device);
   }
 
-  #allocateAll(tensors: readonly { name: string; shape: readonly number[]; elements: number }[], live: Map<string, LiveTensor>): void {
+  #allocateAll(
+    tensors: readonly { name: string; shape: readonly number[]; elements: number }[],
+    live: Map<string, LiveTensor>,
+  ): void {
     for (const { name, shape, elements } of tensors) {
       const size = Math.max(4, elements * 4);
       if (size > this.#device.limits.maxBufferSize) {
-        for (const tensor of live.values()) if (tensor.kind === 'gpu') tensor.buffer.destroy();
         throw new BudgetFault(
           `${name} takes ${size} bytes for chat, but this graphics device allows ${this.#device.limits.maxBufferSize} in one buffer; the merge can still be saved.`,
           { tensors: [name] },
         );
       }
-      live.set(name, { kind: 'gpu', buffer: this.#device.createBuffer({ label: name, size, usage: LIVE_USAGE }), shape, elements });
+      live.set(name, {
+        kind: 'gpu',
+        buffer: this.#device.createBuffer({ label: name, size, usage: LIVE_USAGE }),
+        shape,
+        elements,
+      });
     }
   }
 

@@ -8,11 +8,15 @@ import { decode, encode } from '../formats/codec.ts';
 import { BLENDED_DTYPES, elementBytes, type BlendedDtype } from '../formats/dtype.ts';
 import { gpuHere, openDevice } from '../gpu/device.ts';
 import { METHODS } from '../methods/index.ts';
-import { defaults, type Method, type Values } from '../methods/method.ts';
+import { defaults, UNITS, type Method, type Values } from '../methods/method.ts';
+import { parseRecipe } from '../recipe/yaml.ts';
 import type { LoadedPiece } from './arithmetic.ts';
+import { Blend } from './blend.ts';
+import { check } from './check.ts';
 import { CpuArithmetic } from './cpu-arithmetic.ts';
 import { GpuArithmetic } from './gpu-arithmetic.ts';
 import { quantityCount } from './statistics.ts';
+import { family as checkpointFamily } from './test/checkpoints.ts';
 import type { TensorWeights } from './weights.ts';
 
 let gpu: GpuArithmetic;
@@ -60,7 +64,13 @@ function pieceOf(sources: readonly Float64Array[], dtypes: readonly BlendedDtype
   };
 }
 
-function weightsOf(method: Method, models: number, params: Values, perModel: readonly Values[], rows = 1): TensorWeights {
+function weightsOf(
+  method: Method,
+  models: number,
+  params: Values,
+  perModel: readonly Values[],
+  rows = 1,
+): TensorWeights {
   const next = random(models * 7 + rows);
   const raw = Float64Array.from({ length: models * rows }, () => 0.1 + next());
   // Rows of coefficients that add up to one, as every normalised method makes them.
@@ -128,13 +138,24 @@ describe.each([...METHODS.values()])('$name', (method) => {
 
   it.each(BLENDED_DTYPES)('agrees with its reference on ragged lengths in %s', async (dtype) => {
     for (const elements of LENGTHS) {
-      const piece = family(sources(3), elements, Array.from({ length: sources(3) }, () => dtype), elements);
-      for (const out of BLENDED_DTYPES) await agree(method, piece, weightsOf(method, 3, defaults(method.params), perModel(3)), out);
+      const piece = family(
+        sources(3),
+        elements,
+        Array.from({ length: sources(3) }, () => dtype),
+        elements,
+      );
+      for (const out of BLENDED_DTYPES)
+        await agree(method, piece, weightsOf(method, 3, defaults(method.params), perModel(3)), out);
     }
   });
 
   it('agrees with every choice and switch, and with unset numbers set', async () => {
-    const piece = family(sources(2), 1031, Array.from({ length: sources(2) }, () => 'F32' as const), 5);
+    const piece = family(
+      sources(2),
+      1031,
+      Array.from({ length: sources(2) }, () => 'F32' as const),
+      5,
+    );
     for (const params of settings(method)) await agree(method, piece, weightsOf(method, 2, params, perModel(2)), 'F32');
     for (const params of settings(method)) {
       const set = { ...params };
@@ -143,7 +164,9 @@ describe.each([...METHODS.values()])('$name', (method) => {
       }
       for (const [name, p] of Object.entries(method.perModel)) {
         if (p.kind !== 'number') continue;
-        const own = perModel(2).map((values, k) => (k === 0 ? { ...values, [name]: p.min + (p.max - p.min) / 4 } : values));
+        const own = perModel(2).map((values, k) =>
+          k === 0 ? { ...values, [name]: p.min + (p.max - p.min) / 4 } : values,
+        );
         await agree(method, piece, weightsOf(method, 2, set, own), 'F32');
       }
     }
@@ -153,15 +176,30 @@ describe.each([...METHODS.values()])('$name', (method) => {
     for (const models of [1, 2, 5, 16]) {
       if (models < method.models.min || models > method.models.max) continue;
       const dtypes = Array.from({ length: sources(models) }, (_, s) => BLENDED_DTYPES[s % 3] ?? 'F32');
-      await agree(method, family(sources(models), 777, dtypes, models), weightsOf(method, models, defaults(method.params), perModel(models)), 'F32');
+      await agree(
+        method,
+        family(sources(models), 777, dtypes, models),
+        weightsOf(method, models, defaults(method.params), perModel(models)),
+        'F32',
+      );
     }
   });
 
   it('takes coefficients per row, also where a piece begins in the middle of one', async () => {
-    const whole = family(sources(2), 4096 * 2 + 300, Array.from({ length: sources(2) }, () => 'BF16' as const), 11);
+    const whole = family(
+      sources(2),
+      4096 * 2 + 300,
+      Array.from({ length: sources(2) }, () => 'BF16' as const),
+      11,
+    );
     const weights = weightsOf(method, 2, defaults(method.params), perModel(2), 4);
     const start = 4096;
-    const piece: LoadedPiece = { ...whole, start, tensorElements: whole.elements + start, rowElements: (whole.elements + start) / 4 };
+    const piece: LoadedPiece = {
+      ...whole,
+      start,
+      tensorElements: whole.elements + start,
+      rowElements: (whole.elements + start) / 4,
+    };
     await agree(method, piece, weights, 'F32');
   });
 
@@ -172,14 +210,32 @@ describe.each([...METHODS.values()])('$name', (method) => {
     for (const dtype of BLENDED_DTYPES) {
       const dtypes = Array.from({ length: sources(2) }, () => dtype);
       const values = [one, other, one].slice(0, sources(2));
-      await agree(method, pieceOf(values, dtypes, edges.length), weightsOf(method, 2, defaults(method.params), perModel(2)), 'F32');
-      const poisoned = [one, Float64Array.from([Number.NaN, Number.POSITIVE_INFINITY, ...edges.slice(2)]), one].slice(0, sources(2));
-      await agree(method, pieceOf(poisoned, dtypes, edges.length), weightsOf(method, 2, defaults(method.params), perModel(2)), 'F32');
+      await agree(
+        method,
+        pieceOf(values, dtypes, edges.length),
+        weightsOf(method, 2, defaults(method.params), perModel(2)),
+        'F32',
+      );
+      const poisoned = [one, Float64Array.from([Number.NaN, Number.POSITIVE_INFINITY, ...edges.slice(2)]), one].slice(
+        0,
+        sources(2),
+      );
+      await agree(
+        method,
+        pieceOf(poisoned, dtypes, edges.length),
+        weightsOf(method, 2, defaults(method.params), perModel(2)),
+        'F32',
+      );
     }
   });
 
   it('writes F32 for chat that is exactly what is written to a file, widened', async () => {
-    const piece = family(sources(2), 2501, Array.from({ length: sources(2) }, () => 'BF16' as const), 3);
+    const piece = family(
+      sources(2),
+      2501,
+      Array.from({ length: sources(2) }, () => 'BF16' as const),
+      3,
+    );
     const weights = weightsOf(method, 2, defaults(method.params), perModel(2));
     for (const out of BLENDED_DTYPES) {
       const loaded = await gpu.load([piece]);
@@ -229,8 +285,17 @@ describe('rounding', () => {
     for (let i = 0; i < bits.length; i++) if (((bits[i] ?? 0) & 0x7f800000) === 0) bits[i] = 0;
     const linear = METHODS.get('linear');
     if (!linear) throw new Error('linear is gone');
-    const piece: LoadedPiece = { ...pieceOf([Float64Array.from(values)], ['F32'], values.length), bytes: [new Uint8Array(values.buffer)] };
-    const weights: TensorWeights = { params: { normalize: 1 }, perModel: [{ weight: 1 }], coefficients: Float64Array.of(1), rows: 1, unit: null };
+    const piece: LoadedPiece = {
+      ...pieceOf([Float64Array.from(values)], ['F32'], values.length),
+      bytes: [new Uint8Array(values.buffer)],
+    };
+    const weights: TensorWeights = {
+      params: { normalize: 1 },
+      perModel: [{ weight: 1 }],
+      coefficients: Float64Array.of(1),
+      rows: 1,
+      unit: null,
+    };
     for (const out of ['F16', 'BF16'] as const) {
       const loaded = await gpu.load([piece]);
       const [merged] = await gpu.merge(loaded, linear, [{ piece: 0, weights, out }]);
@@ -240,7 +305,8 @@ describe('rounding', () => {
       const isNan = (h: number) => (out === 'F16' ? (h & 0x7fff) > 0x7c00 : (h & 0x7fff) > 0x7f80);
       want.forEach((w, i) => {
         const g = got[i] ?? 0;
-        if (isNan(w) ? !isNan(g) : g !== w) expect.fail(`${out}: ${values[i]} became ${g.toString(16)} instead of ${w.toString(16)}`);
+        if (isNan(w) ? !isNan(g) : g !== w)
+          expect.fail(`${out}: ${values[i]} became ${g.toString(16)} instead of ${w.toString(16)}`);
       });
     }
   });
@@ -248,10 +314,24 @@ describe('rounding', () => {
 
 describe('measuring', () => {
   it.each([1, 2, 3, 6])('agrees with the reference for %i models, along the tensor and along rows', async (models) => {
-    for (const [rows, rowElements] of [[1, 1], [1, 5000], [7, 63], [3, 4097], [2, 12_288]] as const) {
+    for (const [rows, rowElements] of [
+      [1, 1],
+      [1, 5000],
+      [7, 63],
+      [3, 4097],
+      [2, 12_288],
+    ] as const) {
       const elements = rows * rowElements;
       for (const dtype of BLENDED_DTYPES) {
-        const piece = { ...family(models + 1, elements, Array.from({ length: models + 1 }, () => dtype), elements + models), rowElements };
+        const piece = {
+          ...family(
+            models + 1,
+            elements,
+            Array.from({ length: models + 1 }, () => dtype),
+            elements + models,
+          ),
+          rowElements,
+        };
         const loaded = await gpu.load([piece]);
         const [got] = await gpu.measure(loaded, { plain: true, byRow: true });
         loaded.release();
@@ -302,5 +382,28 @@ describe('the pool', () => {
     }
     expect(gpu.usedBytes).toBe(before);
     expect(held[3]).toBe(held[1]);
+  });
+});
+
+describe('chunks', () => {
+  /** Two wide tensors of many blocks, so that small batches cut them. */
+  const WIDE = { 'model.layers.0.mlp.up_proj.weight': [5, 9000], 'model.layers.1.mlp.up_proj.weight': [200, 130] };
+
+  it.each(UNITS)('give the same bits whatever their size, per %s', async (granularity) => {
+    const models = checkpointFamily(2, 'BF16', WIDE);
+    const text = `merge_method: varm\nbase_model: base\nmodels:\n  - model: tune-1\n  - model: tune-2\nparameters: {granularity: ${granularity}}\nout_dtype: float32\n`;
+    const { lineup } = check(parseRecipe(text), (name) => models.find((own) => own.name === name));
+    if (!lineup) throw new Error('not siblings');
+    const device = await openDevice(gpuHere());
+    const results: number[][] = [];
+    for (const batchBytes of [1, 60_000, 2 ** 24]) {
+      const blend = new Blend(new GpuArithmetic(device, batchBytes), { budgetBytes: 2 ** 28, keepsSources: true });
+      const bytes: number[] = [];
+      for await (const piece of blend.pieces(lineup, new Map())) bytes.push(...piece.bytes);
+      results.push(bytes);
+    }
+    expect(results[0]?.length).toBe(4 * (5 * 9000 + 200 * 130));
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
   });
 });

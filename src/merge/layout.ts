@@ -68,7 +68,8 @@ export function sourceElementBytes(tensor: BlendTensor): number {
 /** Bytes that a piece takes in a batch's buffer. */
 export function pieceBytes(tensor: BlendTensor, piece: Piece): number {
   return tensor.sources.reduce(
-    (sum, source) => sum + aligned(((source.end - source.start) / Math.max(1, tensor.elements)) * (piece.end - piece.start)),
+    (sum, source) =>
+      sum + aligned(((source.end - source.start) / Math.max(1, tensor.elements)) * (piece.end - piece.start)),
     0,
   );
 }

@@ -7,7 +7,12 @@
 /** One tensor's place. */
 export type LiveTensor =
   | { readonly kind: 'gpu'; readonly buffer: GPUBuffer; readonly shape: readonly number[]; readonly elements: number }
-  | { readonly kind: 'cpu'; readonly data: Float32Array<ArrayBuffer>; readonly shape: readonly number[]; readonly elements: number };
+  | {
+      readonly kind: 'cpu';
+      readonly data: Float32Array<ArrayBuffer>;
+      readonly shape: readonly number[];
+      readonly elements: number;
+    };
 
 /** Live tensors by name. */
 export class LiveWeights {

@@ -118,7 +118,11 @@ export class Run {
     return tensor;
   }
 
-  async #withBatch<T>(index: number, signal: AbortSignal | undefined, use: (batch: LoadedBatch) => Promise<T>): Promise<T> {
+  async #withBatch<T>(
+    index: number,
+    signal: AbortSignal | undefined,
+    use: (batch: LoadedBatch) => Promise<T>,
+  ): Promise<T> {
     throwIfCancelled(signal);
     const kept = this.#residents?.get(index);
     if (kept) return use(kept);
@@ -175,7 +179,9 @@ export class Run {
         if (piece.end < tensor.elements) return;
         const sums = sumBlocks(joined(plain), models, tensor.elements);
         if (![...sums.gram, ...sums.abs].every(Number.isFinite)) {
-          const models = this.lineup.models.filter((_, k) => !Number.isFinite(sums.abs[k] ?? 0)).map((model) => model.name);
+          const models = this.lineup.models
+            .filter((_, k) => !Number.isFinite(sums.abs[k] ?? 0))
+            .map((model) => model.name);
           throw new MalformedFault(
             `${tensor.name} holds NaN, infinity or numbers too large to square in ${models.join(', ') || 'one of the models'}, so its change from the base cannot be measured; leave that model out or export it again.`,
             { tensors: [tensor.name], models },
@@ -189,7 +195,11 @@ export class Run {
     }
   }
 
-  #work(index: number, weights: ReadonlyMap<string, TensorWeights>, isWanted: (tensor: string) => boolean): PieceWork[] {
+  #work(
+    index: number,
+    weights: ReadonlyMap<string, TensorWeights>,
+    isWanted: (tensor: string) => boolean,
+  ): PieceWork[] {
     return (this.batches[index]?.pieces ?? []).flatMap((piece, p) => {
       const tensor = this.#tensor(piece);
       const own = weights.get(tensor.name);
@@ -247,6 +257,9 @@ export class Run {
     });
     let done = 0;
     for await (const { index, work, pieces } of merged) {
+      // Told before they are handed on: after the last piece nobody asks again.
+      done += this.batches[index]?.sourceBytes ?? 0;
+      options.onBytes?.(done);
       for (const [n, item] of work.entries()) {
         const piece = this.batches[index]?.pieces[item.piece];
         const result = pieces[n];
@@ -254,8 +267,6 @@ export class Run {
         this.#count(faulty, index, item, result.faulty);
         yield { tensor: this.#tensor(piece).name, bytes: result.bytes };
       }
-      done += this.batches[index]?.sourceBytes ?? 0;
-      options.onBytes?.(done);
     }
   }
 }
@@ -272,7 +283,12 @@ function joined(parts: readonly Float64Array[]): Float64Array {
 
 function emptyRows(tensor: BlendTensor, models: number): RowSums {
   const rows = tensor.elements / tensor.rowElements;
-  return { rows, rowElements: tensor.rowElements, square: new Float64Array(models * rows), abs: new Float64Array(models * rows) };
+  return {
+    rows,
+    rowElements: tensor.rowElements,
+    square: new Float64Array(models * rows),
+    abs: new Float64Array(models * rows),
+  };
 }
 
 /** Adds a piece's blocks to the rows that they lie in, in order. */

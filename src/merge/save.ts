@@ -46,7 +46,11 @@ const COPY_BYTES = 8 * 2 ** 20;
 /** Names every file of a merge and its size. Pure. */
 export function planFiles(lineup: Lineup, options: Omit<SaveOptions, keyof WorkOptions>): SavePlan {
   const outs = new Map<string, Dtype>(lineup.tensors.map((tensor) => [tensor.name, tensor.out]));
-  const specs = [...lineup.donor.tensors.values()].map(({ name, shape, dtype }) => ({ name, shape, dtype: outs.get(name) ?? dtype }));
+  const specs = [...lineup.donor.tensors.values()].map(({ name, shape, dtype }) => ({
+    name,
+    shape,
+    dtype: outs.get(name) ?? dtype,
+  }));
   const shards = planShards(specs, { maxShardBytes: options.maxShardBytes });
   const texts = new Map<string, string>();
   if (shards.index) texts.set(shards.index.fileName, shards.index.text);

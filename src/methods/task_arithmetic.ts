@@ -34,7 +34,8 @@ export const taskArithmetic = defineMethod({
   reference({ base, models, coefficient }) {
     const out = Float64Array.from(base ?? []);
     models.forEach((x, k) => {
-      for (let i = 0; i < out.length; i++) out[i] = (out[i] ?? 0) + coefficient(k, i) * ((x[i] ?? 0) - (base?.[i] ?? 0));
+      for (let i = 0; i < out.length; i++)
+        out[i] = (out[i] ?? 0) + coefficient(k, i) * ((x[i] ?? 0) - (base?.[i] ?? 0));
     });
     return out;
   },

@@ -88,7 +88,12 @@ export const varm = defineMethod({
     }),
   },
   perModel: {
-    weight: number({ min: 0, max: 4, default: 1, help: 'Multiplies this model’s evidence before the shares are taken.' }),
+    weight: number({
+      min: 0,
+      max: 4,
+      default: 1,
+      help: 'Multiplies this model’s evidence before the shares are taken.',
+    }),
     share: number({
       min: 0,
       max: 1,

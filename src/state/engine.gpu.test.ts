@@ -104,7 +104,7 @@ describe('the engine', { timeout: 120_000 }, () => {
   it('talks to a checkpoint that is open, greedily, as published', async () => {
     const info = await engine.talkTo({ kind: 'checkpoint', name: 'stories260K-llama' });
     expect(info.provider).toBe('webgpu');
-    const reply = await say({ kind: 'checkpoint', name: 'stories260K-llama' }, 'Once upon a time', 46);
+    const reply = await say({ kind: 'checkpoint', name: 'stories260K-llama' }, 'Once upon a time', 56);
     expect(reply.text.startsWith(GREEDY)).toBe(true);
     expect(reply.blend).toBeNull();
   });
@@ -121,11 +121,11 @@ describe('the engine', { timeout: 120_000 }, () => {
   });
 
   it('weighs, blends in place and answers from the new weights without a reload', async () => {
-    const even = recipe(
-      'linear',
+    const far = recipe(
+      'task_arithmetic',
       'stories260K-llama',
-      ['stories260K-llama', 'left'],
-      'parameters: {weight: 1}\nout_dtype: float32',
+      ['left'],
+      'parameters: {lambda: 15}\nout_dtype: float32',
     );
     const onlyBase = recipe('linear', 'stories260K-llama', ['stories260K-llama'], 'out_dtype: float32');
     const first = await engine.blend(onlyBase, NOTHING);

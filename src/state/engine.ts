@@ -173,8 +173,10 @@ export class Engine implements EngineApi {
       files.map(({ path, file }) => ({ path, bytes: fileBytes(file, path) })),
       this.#checkpoints.map((checkpoint) => checkpoint.name),
     );
-    this.#checkpoints = [...this.#checkpoints, ...checkpoints];
-    return { added: checkpoints.map(summarise), faults };
+    // In a recipe "+" joins a LoRA and "@" a revision, as in mergekit; a name may have neither.
+    const named = checkpoints.map((own) => ({ ...own, name: own.name.replace(/[+@]/g, '_') }));
+    this.#checkpoints = [...this.#checkpoints, ...named];
+    return { added: named.map(summarise), faults };
   }
 
   async remove(name: string): Promise<void> {

@@ -1,10 +1,12 @@
 /** The sliders of one cell or one row of the weights map, one per model. */
 
 import { Button } from '@mantine/core';
+import { useState } from 'react';
 import type { MapCell, WeightsMap } from '../state/engine-api.ts';
 import styles from './cell-editor.module.css';
 import { ModelLetter } from './model-letter.tsx';
 import { NumberControl } from './number-control.tsx';
+import { shortNames } from './short-names.ts';
 
 interface CellEditorProps {
   readonly map: WeightsMap;
@@ -18,6 +20,9 @@ interface CellEditorProps {
 }
 
 export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone }: CellEditorProps) {
+  // What was set here stays as it was set: the map answers a little later, and means are not what was set.
+  const [set, setSet] = useState<Readonly<Record<number, number | null>>>({});
+  const short = shortNames(map.models);
   const place = `${map.rows[row]?.label ?? ''} ${cell ? (map.columns[cell.column] ?? '') : ''}`.trim();
   const inRow = map.cells.filter((c) => c.row === row);
   // A row's slider begins at the mean of its cells.
@@ -34,19 +39,30 @@ export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone 
           name={`${place} ${model}`}
           caption={
             <span className={styles.model} title={model}>
-              <ModelLetter index={index} /> <span>{model}</span>
+              <ModelLetter index={index} /> <span>{short[index]}</span>
             </span>
           }
-          value={Math.round((cell ? (cell.weights[index] ?? 0) : rowMean(index)) * 1000) / 1000}
+          value={set[index] ?? Math.round((cell ? (cell.weights[index] ?? 0) : rowMean(index)) * 1000) / 1000}
           min={map.handleMin}
           max={map.handleMax}
           step={0.01}
           isFocusedFirst={index === firstModel}
-          onChange={(value, gesture) => onSet(index, value, gesture)}
+          onChange={(value, gesture) => {
+            setSet((before) => ({ ...before, [index]: value }));
+            onSet(index, value, gesture);
+          }}
         />
       ))}
       <div className={styles.actions}>
-        <Button variant="subtle" color="gray" size="compact-xs" onClick={onReset}>
+        <Button
+          variant="subtle"
+          color="gray"
+          size="compact-xs"
+          onClick={() => {
+            setSet({});
+            onReset();
+          }}
+        >
           Give back to the method
         </Button>
         <Button variant="light" size="compact-xs" onClick={onDone}>

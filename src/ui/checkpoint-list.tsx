@@ -58,7 +58,7 @@ function CheckpointCard({ checkpoint }: { checkpoint: CheckpointSummary }) {
           <IconX size={14} aria-hidden />
         </ActionIcon>
       </div>
-      <p className={styles.figures} title={checkpoint.weightFiles.join('\n')}>
+      <p className={styles.figures} title={[...facts(checkpoint), ...checkpoint.weightFiles].join('\n')}>
         {facts(checkpoint).join(' · ')}
       </p>
       {about && <p className={styles.skill}>{about}</p>}
@@ -87,7 +87,7 @@ function facts(checkpoint: CheckpointSummary): string[] {
   const { modelType, elements, layers, dtypes, totalBytes, tensorCount, weightFiles } = checkpoint;
   return [
     modelType ?? 'no config',
-    `${shortCount(elements)} parameters`,
+    shortCount(elements),
     ...(layers > 0 ? [plural(layers, 'layer')] : [plural(tensorCount, 'tensor')]),
     dtypes.map(({ dtype }) => dtype).join(', '),
     bytesFigure(totalBytes),

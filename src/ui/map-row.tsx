@@ -17,6 +17,8 @@ interface MapRowProps {
   readonly row: WeightsMap['rows'][number];
   readonly cells: readonly (MapCell | undefined)[];
   readonly columns: readonly string[];
+  /** The columns that have a place of their own, from left to right. */
+  readonly shownColumns: readonly number[];
   readonly models: readonly string[];
   readonly top: number;
   /** The place in this row that the Tab key reaches, if it is in this row. */
@@ -25,7 +27,9 @@ interface MapRowProps {
 }
 
 export const MapRow = memo(function MapRow(props: MapRowProps) {
-  const { index, row, cells, columns, models, top, active, draft } = props;
+  const { index, row, cells, columns, shownColumns, models, top, active, draft } = props;
+  const own = cells.findIndex((cell, column) => cell !== undefined && !shownColumns.includes(column));
+  const places = own < 0 ? shownColumns : [own, ...shownColumns.slice(1)];
   return (
     <tr>
       <th
@@ -40,8 +44,9 @@ export const MapRow = memo(function MapRow(props: MapRowProps) {
       >
         <span>{row.label}</span>
       </th>
-      {columns.map((column, c) => {
+      {places.map((c) => {
         const cell = cells[c];
+        const column = columns[c] ?? '';
         if (!cell) return <td key={column} colSpan={models.length} className={styles.empty} />;
         return models.map((model, m) => {
           const isDraft = draft?.place.column === c && draft.place.model === m;

@@ -25,7 +25,7 @@ export function MemoryBudget() {
       <p className={styles.note}>{engine.reason}</p>
       <label className={styles.label} htmlFor="memory-budget">
         <span>Memory budget</span>
-        <output htmlFor="memory-budget">{bytesFigure(bytes)}</output>
+        <span className={styles.figure}>{bytesFigure(bytes)}</span>
       </label>
       <input
         id="memory-budget"

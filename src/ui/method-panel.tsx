@@ -9,6 +9,7 @@ import { settable, shownValue } from '../state/shown-value.ts';
 import styles from './method-panel.module.css';
 import { ModelLetter } from './model-letter.tsx';
 import { NumberControl } from './number-control.tsx';
+import { shortNames } from './short-names.ts';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
 export function MethodPanel() {
@@ -73,7 +74,7 @@ function Control({ recipe, name, parameter, model, index = -1 }: ControlProps) {
         name
       ) : (
         <span className={styles.model} title={model}>
-          <ModelLetter index={index} /> <span>{model}</span>
+          <ModelLetter index={index} /> <span>{shortNames(recipe.models.map((m) => m.model))[index]}</span>
         </span>
       );
     return (

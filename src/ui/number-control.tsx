@@ -32,6 +32,7 @@ export function NumberControl(props: NumberControlProps) {
   const [draft, setDraft] = useState<string | null>(null);
   const gesture = useId();
   const shown = value ?? min;
+  const wordNow = varies ? 'varies' : unsetWord;
   const filled = max > min ? ((Math.min(max, Math.max(min, shown)) - min) / (max - min)) * 100 : 0;
 
   const type = (text: string) => {
@@ -51,7 +52,7 @@ export function NumberControl(props: NumberControlProps) {
         type="range"
         className={styles.range}
         aria-label={name}
-        aria-valuetext={value === null ? unsetWord : undefined}
+        aria-valuetext={value === null ? wordNow : undefined}
         min={min}
         max={max}
         step={step}
@@ -71,7 +72,7 @@ export function NumberControl(props: NumberControlProps) {
           className={styles.field}
           aria-label={`${name} value`}
           step={step}
-          placeholder={unsetWord}
+          placeholder={wordNow}
           value={draft ?? (value === null ? '' : String(value))}
           disabled={isDisabled}
           onChange={(event) => type(event.currentTarget.value)}
@@ -93,7 +94,7 @@ export function NumberControl(props: NumberControlProps) {
           </ActionIcon>
         )}
       </span>
-      {varies && (
+      {varies && value !== null && (
         <span className={styles.varies} title="The recipe sets other values for some layers or tensors.">
           varies
         </span>

@@ -11,7 +11,7 @@ import { useOutput, useStudio, useWorkbench } from './workbench-context.ts';
 
 /** The dtypes that can be written, by the names that recipes use; none is "as the base has it". */
 const DTYPES = [
-  { value: '', label: 'as in the base' },
+  { value: '', label: 'as the base' },
   { value: 'bfloat16', label: 'bfloat16' },
   { value: 'float16', label: 'float16' },
   { value: 'float32', label: 'float32' },
@@ -56,7 +56,7 @@ export function SavePanel() {
         />
       </div>
       <div className={styles.row}>
-        <CommandButton command={commands.save} variant="light" icon={<IconDownload size={14} aria-hidden />} />
+        <CommandButton command={commands.save} variant="default" icon={<IconDownload size={14} aria-hidden />} />
         <p className={styles.note}>
           {bytes === null
             ? 'Nothing to keep yet.'

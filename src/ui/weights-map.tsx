@@ -73,6 +73,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
     }
     return byRow;
   }, [map, rows, columns]);
+  const shownColumns = useMemo(() => columnsShown(cells, columns.length), [cells, columns]);
   const top = useMemo(
     () => Math.max(1, ...map.cells.flatMap(({ weights }) => weights.map(Math.abs).filter(Number.isFinite))),
     [map],
@@ -132,7 +133,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   const onKeyDown = (event: KeyboardEvent) => {
     const place = placeOfTarget(event.target);
     if (!place || event.ctrlKey || event.metaKey || event.altKey) return;
-    const next = movedPlace(event.key, place, cells, models.length);
+    const next = movedPlace(event.key, place, cells, shownColumns, models.length);
     if (next) move(next);
     else if (event.key === 'Enter' || event.key === ' ') edit(place);
     else if (event.key === 'Delete' || event.key === 'Backspace') reset(place);
@@ -222,18 +223,18 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
             <thead>
               <tr>
                 <td />
-                {columns.map((column) => (
-                  <th key={column} scope="colgroup" colSpan={models.length} title={column}>
-                    <span className={styles.column}>{column}</span>
+                {shownColumns.map((c) => (
+                  <th key={c} scope="colgroup" colSpan={models.length} title={columns[c]}>
+                    <span className={styles.column}>{columns[c]}</span>
                   </th>
                 ))}
               </tr>
               {models.length > 1 && (
                 <tr aria-hidden>
                   <td />
-                  {columns.map((column) =>
+                  {shownColumns.map((c) =>
                     models.map((model, index) => (
-                      <td key={`${column} ${model}`} className={styles.letter}>
+                      <td key={`${c} ${model}`} className={styles.letter}>
                         {modelLetter(index)}
                       </td>
                     )),
@@ -249,6 +250,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
                   row={row}
                   cells={cells[index] ?? NO_CELLS}
                   columns={columns}
+                  shownColumns={shownColumns}
                   models={models}
                   top={top}
                   active={active.row === index ? active : null}
@@ -316,11 +318,26 @@ function elementAt(root: HTMLElement | null, { row, column, model }: CellPlace):
   return root?.querySelector<HTMLElement>(wanted) ?? null;
 }
 
-/** Where an arrow key leads; places without a cell are passed over. Null where the key does not move. */
+/**
+ * The columns that get a place of their own. A column whose rows have no other cell (tensors outside the layers) gets
+ * none: its cells stand at the beginning of their rows, which else would be empty but for the far end.
+ */
+function columnsShown(cells: readonly (readonly (MapCell | undefined)[])[], count: number): readonly number[] {
+  const all = Array.from({ length: count }, (_, column) => column);
+  const shared = new Set<number>();
+  for (const row of cells) {
+    const used = all.filter((column) => row[column] !== undefined);
+    if (used.length > 1) for (const column of used) shared.add(column);
+  }
+  return shared.size === 0 ? all : all.filter((column) => shared.has(column));
+}
+
+/** Where a key leads; places without a cell are passed over. Null where the key does not move. */
 function movedPlace(
   key: string,
   from: CellPlace,
   cells: readonly (readonly (MapCell | undefined)[])[],
+  shownColumns: readonly number[],
   models: number,
 ): CellPlace | null {
   const stops = (row: number): CellPlace[] => [
@@ -329,33 +346,33 @@ function movedPlace(
       cell ? Array.from({ length: models }, (_, model) => ({ row, column, model })) : [],
     ),
   ];
+  /** From left to right on the screen. */
+  const position = ({ column, model }: CellPlace) =>
+    column < 0 ? -1 : Math.max(0, shownColumns.indexOf(column)) * models + model;
+  const inRow = (row: number): CellPlace => {
+    const left = stops(row).filter((place) => position(place) <= position(from));
+    return left.reduce((best, place) => (position(place) > position(best) ? place : best));
+  };
   const own = stops(from.row);
   const here = own.findIndex((place) => samePlace(place, from));
-  const vertical = (rows: number[]) => {
-    for (const row of rows) {
-      const same = stops(row).find((place) => place.column === from.column && place.model === from.model);
-      if (same) return same;
-    }
-    return from;
-  };
-  const all = [...cells.keys()];
+  const lastRow = cells.length - 1;
   switch (key) {
     case 'ArrowRight':
       return own[here + 1] ?? from;
     case 'ArrowLeft':
       return own[here - 1] ?? from;
     case 'ArrowDown':
-      return vertical(all.slice(from.row + 1));
+      return from.row < lastRow ? inRow(from.row + 1) : from;
     case 'ArrowUp':
-      return vertical(all.slice(0, from.row).reverse());
+      return from.row > 0 ? inRow(from.row - 1) : from;
     case 'Home':
       return own[0] ?? from;
     case 'End':
       return own.at(-1) ?? from;
     case 'PageDown':
-      return vertical([...all].reverse());
+      return inRow(lastRow);
     case 'PageUp':
-      return vertical(all);
+      return inRow(0);
     default:
       return null;
   }

@@ -27,10 +27,9 @@ def encode(text: str) -> list[int]:
     return [VOCABULARY.get(character, UNK) for character in text]
 
 
-def prompt_ids(user: str, system: str | None = None) -> list[int]:
+def prompt_ids(user: str) -> list[int]:
     """What the chat template gives for one user message with a generation prompt."""
-    head = [SYSTEM, *encode(system), END] if system else []
-    return [BOS, *head, USER, *encode(user), END, ASSISTANT]
+    return [BOS, USER, *encode(user), END, ASSISTANT]
 
 
 def tokenizer_json() -> dict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,11 +23,11 @@ class Schedule:
     warmup: int
     batch_tokens: int = 8192
     row_tokens: int = 128
+    """Length of a row, that is of one conversation of several turns."""
     long_row_tokens: int = 448
     long_every: int = 10
+    """Every so many steps the rows are long ones, so that far positions are trained too."""
     weight_decay: float = 0.0
-    average: float = 0.0
-    """Decay of an exponential average of the weights, which is then the result; 0 for none."""
 
     def rate(self, step: int) -> float:
         if step < self.warmup:
@@ -37,7 +36,7 @@ class Schedule:
         return self.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def conversation_row(source: Conversations, length: int, rng: random.Random) -> tuple[list[int], list[bool]]:
+def conversation_row(source: Conversations, length: int) -> tuple[list[int], list[bool]]:
     """Turns until the row is full. Returns the tokens and, for each, whether it is to be predicted (answers only)."""
     system = source.system_prompt()
     ids, wanted = [chat.BOS], [False]
@@ -54,8 +53,8 @@ def conversation_row(source: Conversations, length: int, rng: random.Random) -> 
         wanted += [False] * len(question) + [True] * len(answer)
 
 
-def batch(source: Conversations, rows: int, length: int, rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
-    made = [conversation_row(source, length, rng) for _ in range(rows)]
+def batch(source: Conversations, rows: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    made = [conversation_row(source, length) for _ in range(rows)]
     widest = max(len(ids) for ids, _ in made)
     tokens = torch.full((rows, widest), chat.PAD, dtype=torch.long)
     wanted = torch.zeros((rows, widest), dtype=torch.bool)
@@ -72,47 +71,34 @@ def loss_of(model: Llama, tokens: torch.Tensor, wanted: torch.Tensor) -> torch.T
 
 
 def train(
-    model: Llama, source: Conversations, schedule: Schedule, seed: int, frozen: Sequence[str] = (),
+    model: Llama, source: Conversations, schedule: Schedule,
     report: Callable[[int, float, float], None] = lambda *_: None, report_every: int = 100,
 ) -> None:
-    """AdamW on the answers' tokens. `frozen` names (parts of) the tensors that stay as they are."""
-    rng = random.Random(f"rows-{seed}")
-    named = [(name, weight) for name, weight in model.named_parameters() if not any(part in name for part in frozen)]
-    matrices = [weight for _, weight in named if weight.dim() == 2]
-    vectors = [weight for _, weight in named if weight.dim() != 2]
+    """AdamW on the answers' tokens."""
+    weights = list(model.parameters())
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+        [
+            {"params": [weight for weight in weights if weight.dim() == 2], "weight_decay": schedule.weight_decay},
+            {"params": [weight for weight in weights if weight.dim() != 2], "weight_decay": 0.0},
+        ],
         lr=schedule.learning_rate, betas=(0.9, 0.98), eps=1e-9, fused=True,
     )
-    for name, weight in model.named_parameters():
-        weight.requires_grad_(not any(part in name for part in frozen))
-    averaged = [weight.detach().clone() for _, weight in named]
-    started, seen, losses = time.time(), 0, []
+    started, losses = time.time(), []
     for step in range(schedule.steps):
-        long = schedule.long_every > 0 and step % schedule.long_every == schedule.long_every - 1
+        long = step % schedule.long_every == schedule.long_every - 1
         length = schedule.long_row_tokens if long else schedule.row_tokens
-        tokens, wanted = batch(source, max(1, schedule.batch_tokens // length), length, rng)
+        tokens, wanted = batch(source, max(1, schedule.batch_tokens // length), length)
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate(step)
         loss = loss_of(model, tokens, wanted)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([weight for _, weight in named], 1.0)
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
-        if schedule.average:
-            decay = min(schedule.average, (step + 1) / (step + 10))
-            with torch.no_grad():
-                torch._foreach_lerp_(averaged, [weight for _, weight in named], 1 - decay)
         losses.append(loss.item())
         if (step + 1) % report_every == 0 or step + 1 == schedule.steps:
-            report(step + 1, sum(losses[seen:]) / (len(losses) - seen), time.time() - started)
-            seen = len(losses)
-    if schedule.average:
-        with torch.no_grad():
-            for mean, (_, weight) in zip(averaged, named):
-                weight.copy_(mean)
-    for weight in model.parameters():
-        weight.requires_grad_(True)
+            report(step + 1, sum(losses) / len(losses), time.time() - started)
+            losses.clear()
 
 
 @torch.no_grad()
@@ -137,9 +123,9 @@ def accuracy(model: Llama, turns: Sequence[Turn]) -> float:
 
 
 @torch.no_grad()
-def greedy(model: Llama, user: str, system: str | None = None, limit: int = 64) -> str:
+def greedy(model: Llama, user: str, limit: int = 64) -> str:
     """The model's answer to one message."""
-    ids = chat.prompt_ids(user, system)
+    ids = chat.prompt_ids(user)
     start = len(ids)
     letters = list(chat.VOCABULARY)
     while len(ids) - start < limit:

@@ -52,16 +52,14 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
     expect(pieces.length).toBeGreaterThan(40);
     expect(reply.msToFirstToken).toBeGreaterThan(0);
     expect(reply.tokensPerSecond).toBeGreaterThan(0);
-    console.info(`${chat.info.provider}: ${reply.tokensPerSecond.toFixed(1)} tokens/s`);
   });
 
   it('goes on from a beginning of more than 32 tokens as from a short one', async () => {
-    const whole = (await continueFrom('Once upon a time', { maxNewTokens: 120 })).text;
     // Cut at a space: the rest then begins with a token of its own.
-    const cut = whole.indexOf(' ', 150);
-    const reply = await continueFrom(`Once upon a time${whole.slice(0, cut)}`, { maxNewTokens: 30 });
+    const cut = STORY.indexOf(' ', 95);
+    const reply = await continueFrom(`Once upon a time${STORY.slice(0, cut)}`, { maxNewTokens: 18 });
     expect(reply.promptTokens).toBeGreaterThan(40);
-    expect(whole.slice(cut).startsWith(reply.text) || reply.text.startsWith(whole.slice(cut))).toBe(true);
+    expect(reply.text.slice(0, STORY.length - cut)).toBe(STORY.slice(cut));
   });
 
   it('gives the logits of the oracle on trained weights', async () => {
@@ -76,7 +74,7 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
 
   it('samples the same text from the same seed, and another from another', async () => {
     const draw = (seed: number) =>
-      continueFrom('Once upon a time', { temperature: 1, topK: 40, seed, maxNewTokens: 25 });
+      continueFrom('Once upon a time', { temperature: 1, topK: 40, seed, maxNewTokens: 12 });
     const [first, same, other] = [await draw(7), await draw(7), await draw(8)];
     expect(same.text).toBe(first.text);
     expect(other.text).not.toBe(first.text);
@@ -105,7 +103,7 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
   });
 
   it('reads an edit of the weights in the next reply, and NaN as a fault', async () => {
-    const before = await continueFrom('Once upon a time', { maxNewTokens: 20 });
+    const before = await continueFrom('Once upon a time', { maxNewTokens: 8 });
     const name = 'model.layers.2.mlp.down_proj.weight';
     const original = stories.tensors.get(name)?.data.slice();
     if (!original) throw new Error(name);
@@ -113,14 +111,14 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
       name,
       original.map((value) => -3 * value),
     );
-    expect((await continueFrom('Once upon a time', { maxNewTokens: 20 })).text).not.toBe(before.text);
+    expect((await continueFrom('Once upon a time', { maxNewTokens: 8 })).text).not.toBe(before.text);
     placed.edit(
       name,
       original.map(() => Number.NaN),
     );
     await expect(continueFrom('Once upon a time')).rejects.toBeInstanceOf(MalformedFault);
     placed.edit(name, original);
-    expect((await continueFrom('Once upon a time', { maxNewTokens: 20 })).text).toBe(before.text);
+    expect((await continueFrom('Once upon a time', { maxNewTokens: 8 })).text).toBe(before.text);
   });
 
   describe('with a template', () => {
@@ -137,7 +135,7 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
         { role: 'system', content: 'Tell a story.' },
         { role: 'user', content: 'About a park.' },
       ];
-      const reply = await templated.generate({ ...request(''), messages, mode: 'chat', maxNewTokens: 80 });
+      const reply = await templated.generate({ ...request(''), messages, mode: 'chat', maxNewTokens: 30 });
       expect(reply.text).not.toMatch(/^ /);
       expect(reply.text).not.toContain('<s>');
       const ended = await templated.generate({ ...request('Once upon a time') });

@@ -55,7 +55,6 @@ export async function loadStories(): Promise<Stories> {
 
 async function readAsset(url: string): Promise<Uint8Array> {
   if (!import.meta.env.SSR) return new Uint8Array(await (await fetch(url)).arrayBuffer());
-  // In Node an asset's address is its path below the project.
-  const { readFile } = await import('node:fs/promises');
-  return readFile(`.${url}`);
+  const { readNodeAsset } = await import('./node-asset.ts');
+  return readNodeAsset(url);
 }

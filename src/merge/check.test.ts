@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import type { Checkpoint } from '../formats/checkpoint.ts';
+import { parseRecipe } from '../recipe/yaml.ts';
+import { check } from './check.ts';
+import { checkpoint, family, TINY_LLAMA, valuesOf } from './test/checkpoints.ts';
+
+function checking(text: string, checkpoints: readonly Checkpoint[]) {
+  return check(parseRecipe(text), (name) => checkpoints.find((own) => own.name === name));
+}
+
+/** A base and two fine-tunes. */
+function trio(): [Checkpoint, Checkpoint, Checkpoint] {
+  const [base, one, two] = family(2);
+  if (!base || !one || !two) throw new Error('not three');
+  return [base, one, two];
+}
+
+const VARM = 'merge_method: varm\nbase_model: base\nmodels:\n  - model: tune-1\n  - model: tune-2\n';
+
+function codes(findings: readonly { severity: string; code: string }[]): string[] {
+  return findings.map((found) => `${found.severity} ${found.code}`);
+}
+
+function without(own: Checkpoint, name: string): Checkpoint {
+  const tensors = new Map(own.tensors);
+  tensors.delete(name);
+  return { ...own, tensors };
+}
+
+describe('the pre-flight', () => {
+  it('lets siblings through without a word, and reads no weight', () => {
+    const models = family(2);
+    const { findings, lineup } = checking(VARM, models);
+    expect(findings).toEqual([]);
+    expect(lineup?.tensors).toHaveLength(Object.keys(TINY_LLAMA).length);
+    expect(lineup?.layers).toBe(2);
+    expect(models.every((model) => model.file.bytesRead === 0)).toBe(true);
+  });
+
+  it('names a model that is not open', () => {
+    const { findings, lineup } = checking(VARM, family(1));
+    expect(lineup).toBeNull();
+    expect(findings[0]?.message).toContain('tune-2');
+  });
+
+  it('refuses another width and names the tensors with both shapes', () => {
+    const [base, one] = family(1);
+    const shapes = {
+      ...TINY_LLAMA,
+      'model.layers.0.mlp.up_proj.weight': [44, 24],
+      'model.layers.1.mlp.up_proj.weight': [44, 24],
+    };
+    const wide = checkpoint({ name: 'tune-2', values: valuesOf(shapes, 9), shapes });
+    const { findings, lineup } = checking(VARM, [base, one, wide] as Checkpoint[]);
+    expect(lineup).toBeNull();
+    const [found] = findings;
+    expect(found?.code).toBe('shape');
+    expect(found?.message).toContain('model.layers.0.mlp.up_proj.weight is 40 × 24 in base and 44 × 24 in tune-2');
+    expect(found?.tensors).toEqual(['model.layers.0.mlp.up_proj.weight', 'model.layers.1.mlp.up_proj.weight']);
+  });
+
+  it('refuses missing tensors, leaves extra ones out with a warning', () => {
+    const [base, one, two] = trio();
+    expect(codes(checking(VARM, [base, one, without(two, 'model.norm.weight')]).findings)).toEqual([
+      'error missing-tensors',
+    ]);
+    const { findings, lineup } = checking(VARM, [without(base, 'model.norm.weight'), one, two]);
+    expect(codes(findings)).toEqual(['warning extra-tensors', 'warning extra-tensors']);
+    expect(lineup?.tensors.some((tensor) => tensor.name === 'model.norm.weight')).toBe(false);
+  });
+
+  it('takes a tied head from the embeddings where the other stores it', () => {
+    const [base, one, two] = trio();
+    const tied = { ...without(two, 'lm_head.weight'), config: { model_type: 'llama', tie_word_embeddings: true } };
+    const { findings, lineup } = checking(VARM, [base, one, tied]);
+    expect(codes(findings)).toContain('note tied');
+    const head = lineup?.tensors.find((tensor) => tensor.name === 'lm_head.weight');
+    expect(head?.sources[2]?.name).toBe('model.embed_tokens.weight');
+  });
+
+  it('refuses another architecture, quantised files and a stranger', () => {
+    const [base, one, two] = trio();
+    expect(codes(checking(VARM, [base, one, { ...two, config: { model_type: 'qwen2' } }]).findings)).toContain(
+      'error architecture',
+    );
+    const quantised = { ...two, config: { model_type: 'llama', quantization_config: { quant_method: 'gptq' } } };
+    const found = checking(VARM, [base, one, quantised]).findings.find((own) => own.code === 'quantised');
+    expect(found?.message).toContain('gptq');
+    const stranger = checkpoint({
+      name: 'tune-2',
+      values: new Map([['h.0.w', new Float64Array(4)]]),
+      shapes: { 'h.0.w': [4] },
+    });
+    expect(codes(checking(VARM, [base, one, stranger]).findings)).toEqual(['error nothing-shared']);
+  });
+
+  it('says which tokens and which settings differ', () => {
+    const tokenizer = (vocab: Record<string, number>) =>
+      new Map([['tokenizer.json', JSON.stringify({ model: { vocab } })]]);
+    const [base, one] = trio();
+    const text = 'merge_method: varm\nbase_model: base\nmodels:\n  - model: tune-1\n';
+    const { findings } = checking(text, [
+      { ...base, sideFiles: tokenizer({ a: 0, b: 1, c: 2 }), config: { model_type: 'llama', rope_theta: 10000 } },
+      { ...one, sideFiles: tokenizer({ a: 0, b: 2, d: 3 }), config: { model_type: 'llama', rope_theta: 500000 } },
+    ]);
+    expect(findings.find((own) => own.code === 'tokenizer')?.message).toMatch(/^3 tokens/);
+    expect(findings.find((own) => own.code === 'config')?.message).toContain('rope_theta 500000 instead of 10000');
+  });
+
+  it('refuses weights that add up to zero before anything is read', () => {
+    const models = family(2);
+    const text =
+      'merge_method: linear\nmodels:\n  - model: tune-1\n    parameters: {weight: 1}\n  - model: tune-2\n    parameters: {weight: -1}\n';
+    const { findings, lineup } = checking(text, models);
+    expect(lineup).toBeNull();
+    expect(findings[0]?.message).toContain('model.embed_tokens.weight');
+    expect(models.every((model) => model.file.bytesRead === 0)).toBe(true);
+  });
+
+  it('promotes mixed dtypes in linear as PyTorch does, and keeps the base’s with a base', () => {
+    const values = valuesOf(TINY_LLAMA, 1);
+    const mixed = [
+      checkpoint({ name: 'base', values, dtype: 'BF16' }),
+      checkpoint({ name: 'tune-1', values, dtype: 'F16' }),
+      checkpoint({ name: 'tune-2', values, dtype: 'F32' }),
+    ];
+    expect(checking(VARM, mixed).lineup?.tensors.every((tensor) => tensor.out === 'BF16')).toBe(true);
+    const linear = 'merge_method: linear\nmodels:\n  - model: tune-1\n  - model: base\n';
+    expect(checking(linear, mixed).lineup?.tensors.every((tensor) => tensor.out === 'F32')).toBe(true);
+    expect(
+      checking(`${linear}out_dtype: float16\n`, mixed).lineup?.tensors.every((tensor) => tensor.out === 'F16'),
+    ).toBe(true);
+  });
+});

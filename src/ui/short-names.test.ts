@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { shortNames } from './short-names.ts';
+
+describe('shortNames', () => {
+  it('drops what all names begin with, up to a separator', () => {
+    expect(shortNames(['parrot-shout', 'parrot-spell'])).toEqual(['shout', 'spell']);
+    expect(shortNames(['Qwen2-0.5B-math', 'Qwen2-0.5B-chat'])).toEqual(['math', 'chat']);
+  });
+  it('does not cut within a word', () => {
+    expect(shortNames(['spell', 'speak'])).toEqual(['spell', 'speak']);
+  });
+  it('keeps a single name and names that would vanish', () => {
+    expect(shortNames(['parrot-shout'])).toEqual(['parrot-shout']);
+    expect(shortNames(['parrot-', 'parrot-shout'])).toEqual(['parrot-', 'parrot-shout']);
+    expect(shortNames([])).toEqual([]);
+  });
+});
