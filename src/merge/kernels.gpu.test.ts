@@ -395,12 +395,12 @@ describe('chunks', () => {
     const { lineup } = check(parseRecipe(text), (name) => models.find((own) => own.name === name));
     if (!lineup) throw new Error('not siblings');
     const device = await openDevice(gpuHere());
-    const results: number[][] = [];
+    const results: Uint8Array[] = [];
     for (const batchBytes of [1, 60_000, 2 ** 24]) {
       const blend = new Blend(new GpuArithmetic(device, batchBytes), { budgetBytes: 2 ** 28, keepsSources: true });
-      const bytes: number[] = [];
-      for await (const piece of blend.pieces(lineup, new Map())) bytes.push(...piece.bytes);
-      results.push(bytes);
+      const pieces: Uint8Array<ArrayBuffer>[] = [];
+      for await (const piece of blend.pieces(lineup, new Map())) pieces.push(piece.bytes);
+      results.push(new Uint8Array(await new Blob(pieces).arrayBuffer()));
     }
     expect(results[0]?.length).toBe(4 * (5 * 9000 + 200 * 130));
     expect(results[1]).toEqual(results[0]);

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { MalformedFault } from '../bytes/fault.ts';
+import { ChatTemplate } from './template.ts';
+
+const TOKENS = { bosToken: '<s>', eosToken: '</s>' };
+const CHATML =
+  "{{ bos_token }}{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+const MESSAGES = [
+  { role: 'system', content: 'Be brief.' },
+  { role: 'user', content: ' Hi {{ there }} ' },
+];
+const RENDERED =
+  '<s><|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi {{ there }}<|im_end|>\n<|im_start|>assistant\n';
+
+const read = (files: Record<string, string>) => ChatTemplate.read(new Map(Object.entries(files)));
+const config = (template: unknown) => JSON.stringify({ chat_template: template });
+
+describe('ChatTemplate', () => {
+  it.each([
+    ['tokenizer_config.json', { 'tokenizer_config.json': config(CHATML) }],
+    [
+      'a file of its own, which comes first',
+      { 'chat_template.jinja': CHATML, 'tokenizer_config.json': config('other') },
+    ],
+    ['chat_template.json', { 'chat_template.json': config(CHATML), 'tokenizer_config.json': '{}' }],
+    [
+      'the default of several',
+      {
+        'tokenizer_config.json': config([
+          { name: 'tool_use', template: 'x' },
+          { name: 'default', template: CHATML },
+        ]),
+      },
+    ],
+    ['the only one of a list', { 'tokenizer_config.json': config([{ name: 'rag', template: CHATML }]) }],
+  ])('renders the template of %s', (_, files) => {
+    expect(read(files)?.render(MESSAGES, TOKENS)).toBe(RENDERED);
+  });
+
+  it.each([
+    ['no file', {}],
+    ['no template', { 'tokenizer_config.json': '{}' }],
+    ['null', { 'tokenizer_config.json': config(null) }],
+    ['an empty list', { 'tokenizer_config.json': config([]) }],
+    ['a list of nonsense', { 'tokenizer_config.json': config([null, 3, { name: 'default' }]) }],
+  ])('is absent where there is %s', (_, files) => {
+    expect(read(files)).toBeNull();
+  });
+
+  it('names the file where a template does not parse or refuses', () => {
+    expect(() => read({ 'chat_template.jinja': '{% for %}' })).toThrow(MalformedFault);
+    expect(() => read({ 'chat_template.jinja': '{% for %}' })).toThrow(/chat_template\.jinja does not parse/);
+    const strict = read({ 'tokenizer_config.json': config("{{ raise_exception('Roles must alternate') }}") });
+    expect(() => strict?.render(MESSAGES, TOKENS)).toThrow(MalformedFault);
+    expect(() => strict?.render(MESSAGES, TOKENS)).toThrow(/refuses this conversation: .*Roles must alternate\./);
+    expect(() => read({ 'tokenizer_config.json': '[1' })).toThrow(/tokenizer_config\.json is not valid JSON/);
+  });
+
+  it('gives an empty text for a token that the model has not', () => {
+    const template = read({ 'chat_template.jinja': '[{{ bos_token }}|{{ eos_token }}]' });
+    expect(template?.render([], { bosToken: null, eosToken: null })).toBe('[|]');
+  });
+});
