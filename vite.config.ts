@@ -19,7 +19,7 @@ export default defineConfig(({ isSsrBuild }) => ({
     ? {
         target: 'node20',
         copyPublicDir: false,
-        rolldownOptions: { output: { entryFileNames: 'fusewright.js' } },
+        rolldownOptions: { output: { entryFileNames: '[name].js' } },
       }
     : { target: 'es2023', chunkSizeWarningLimit: 1000 },
 }));

@@ -18,7 +18,13 @@ export const TARGETS = {
   cli: {
     folder: join(ROOT, 'dist-cli'),
     entry: 'fusewright.js',
-    build: { ssr: 'src/cli/main.ts', outDir: 'dist-cli' },
+    build: {
+      ssr: true,
+      outDir: 'dist-cli',
+      rolldownOptions: {
+        input: { fusewright: 'src/cli/main.ts', 'reference-worker': 'src/cli/reference-worker.ts' },
+      },
+    },
   },
 };
 

@@ -4,7 +4,8 @@
  * For Node only: nothing that a browser loads may import it.
  */
 
-import { type FileHandle, mkdir, mkdtemp, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OutputFault } from './fault.ts';
 import { measuredFolder, outputFault } from './measured-folder.ts';
@@ -19,7 +20,9 @@ export async function nodeFolder(path: string): Promise<Folder> {
   let partial: string;
   try {
     await mkdir(dirname(target), { recursive: true });
-    partial = await mkdtemp(`${target}.partial-`);
+    partial = `${target}.partial-${randomBytes(6).toString('hex')}`;
+    // Not mkdtemp, which makes folders that nobody else may read.
+    await mkdir(partial);
   } catch (cause) {
     throw outputFault(path, cause);
   }
@@ -75,8 +78,11 @@ export async function nodeFolder(path: string): Promise<Folder> {
   });
 }
 
-/** Resolves a link to an empty directory, and refuses whatever a rename could not or should not replace. */
-async function requireFree(target: string, path: string): Promise<string> {
+/**
+ * Gives the place that `nodeFolder(path)` would take: `target`, or what it links to. Throws OutputFault for whatever a
+ * rename could not or should not replace. Writes nothing.
+ */
+export async function requireFree(target: string, path: string): Promise<string> {
   let real: string;
   try {
     real = await realpath(target);

@@ -3,10 +3,11 @@
  * text. The weights stay the caller's and may be edited between two replies; each reply reads them as they are.
  */
 
-import { BudgetFault, CancelledFault, MissingFault, UnsupportedFault } from '../bytes/fault.ts';
+import { BudgetFault, CancelledFault, MismatchFault, MissingFault, UnsupportedFault } from '../bytes/fault.ts';
 import type { ModelConfig, SideFiles } from '../formats/checkpoint.ts';
 import { type Architecture, describeArchitecture, requiredTensors } from './architecture.ts';
 import { readEndTokens } from './end-tokens.ts';
+import { eventLoop } from './event-loop.ts';
 import { sampleToken } from './sampling.ts';
 import { Session } from './session.ts';
 import { type ChatMessage, ChatTemplate } from './template.ts';
@@ -123,7 +124,7 @@ export class Chat {
    * Writes a reply, token by token. A stop (of the signal) resolves with what there is.
    * @throws UnsupportedFault for mode `chat` where the model has no template, MissingFault where there is nothing to
    *   answer, BudgetFault where the conversation fills the context, MalformedFault where the template refuses it or
-   *   the weights give no number, DeviceFault where the GPU fails, CancelledFault after `dispose`.
+   *   the weights give no number, MismatchFault where the tokenizer is of a larger vocabulary than the model, DeviceFault where the GPU fails, CancelledFault after `dispose`.
    */
   async generate(options: GenerateOptions): Promise<Generated> {
     const prompt = this.#prompt(options.messages, options.mode);
@@ -222,18 +223,14 @@ export class Chat {
         ? this.#tokenizer.encode(this.#template.render(messages, this.#tokenizer), false)
         : this.#tokenizer.encode(last.content, true);
     if (ids.length === 0) throw new MissingFault('There is nothing to continue; write a first word.');
+    const { vocabularySize } = this.info.architecture;
+    const stranger = ids.find((id) => !(id >= 0 && id < vocabularySize));
+    if (stranger !== undefined) {
+      throw new MismatchFault(
+        `tokenizer.json gives the token ${stranger} where the model knows ${vocabularySize}; add the tokenizer that belongs to it.`,
+        { token: stranger, vocabularySize },
+      );
+    }
     return ids;
   }
-}
-
-/** Lets other events of this thread run: unlike a timer it is not slowed down when it is nested. */
-function eventLoop(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

@@ -19,7 +19,7 @@ describe('OnnxBuilder', () => {
     const x = new Tensor('float32', Float32Array.of(1, 0, 0, 0, -1, 1), [2, 3]);
     const { y } = await inTurn(() => session.run({ x }));
     expect(y?.dims).toEqual([1, 2]);
-    expect([...(y?.data as Float32Array)]).toEqual([-0.5, -0.5]);
+    expect(y?.data).toEqual(Float32Array.of(-0.5, -0.5));
     await session.release();
   }, 60_000);
 });

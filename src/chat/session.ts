@@ -8,6 +8,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { CancelledFault, DeviceFault, throwIfCancelled } from '../bytes/fault.ts';
 import { type Architecture, requiredTensors } from './architecture.ts';
 import { KeyValueCache } from './cache.ts';
+import { eventLoop } from './event-loop.ts';
 import { buildGraph } from './graph.ts';
 import { inTurn, loadRuntime, type Runtime } from './runtime.ts';
 import { type ChatWeights, checkWeights } from './weights.ts';
@@ -114,6 +115,8 @@ export class Session {
     }
     const pieces: Float32Array[] = [];
     for (let start = 0; start < ids.length; start += this.#chunkTokens) {
+      // So that a stop can arrive while the CPU computes.
+      if (start > 0) await eventLoop();
       throwIfCancelled(signal);
       pieces.push(await inTurn(() => this.#step(ids.slice(start, start + this.#chunkTokens), cache)));
     }

@@ -3,7 +3,7 @@
  * in place between two runs; the next run reads what is there then. Not a checkpoint and not a copy.
  */
 
-import { MismatchFault } from '../bytes/fault.ts';
+import { BudgetFault, MismatchFault } from '../bytes/fault.ts';
 import type { RequiredTensor } from './architecture.ts';
 
 /** A tensor in a buffer of its own, f32 from byte 0. Usage STORAGE | COPY_SRC | COPY_DST. */
@@ -31,18 +31,23 @@ export interface CpuWeights {
   readonly tensors: ReadonlyMap<string, CpuTensor>;
   /**
    * True where they will not change while the chat is open: they are then copied once, when it is opened, and later
-   * edits are NOT seen. About twice as fast per token; all together they must stay below 1 GiB.
+   * edits are NOT seen. Faster per token, the more the larger the model; at most MAX_FIXED_BYTES all together.
    */
   readonly isFixed?: boolean;
 }
 
 export type ChatWeights = GpuWeights | CpuWeights;
 
+/** Fixed weights are part of the graph, which onnxruntime takes as one message of less than 2 GiB, and copies. */
+export const MAX_FIXED_BYTES = 2 ** 29;
+
 /**
  * Checks that every required tensor is there, in its shape and with all its elements.
- * @throws MismatchFault naming the first tensor that is not as the architecture says.
+ * @throws MismatchFault naming the first tensor that is not as the architecture says; BudgetFault for fixed weights
+ *   above MAX_FIXED_BYTES.
  */
 export function checkWeights(weights: ChatWeights, required: readonly RequiredTensor[]): void {
+  let bytes = 0;
   for (const { name, shape } of required) {
     const tensor = weights.tensors.get(name);
     if (!tensor) throw new MismatchFault(`${name} is not among the weights that chat was given.`, { tensor: name });
@@ -58,5 +63,9 @@ export function checkWeights(weights: ChatWeights, required: readonly RequiredTe
     if ('data' in tensor ? held !== elements : held < elements) {
       throw new MismatchFault(`${name} holds ${held} numbers where its shape calls for ${elements}.`, { tensor: name });
     }
+    bytes += elements * 4;
+  }
+  if ('isFixed' in weights && weights.isFixed === true && bytes > MAX_FIXED_BYTES) {
+    throw new BudgetFault(`Fixed weights of ${bytes} bytes are more than the ${MAX_FIXED_BYTES} that chat can copy.`);
   }
 }

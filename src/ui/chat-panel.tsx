@@ -1,9 +1,8 @@
 /** The chat: whom to talk to, the conversation, the message and how replies are drawn. */
 
-import { NativeSelect, Textarea } from '@mantine/core';
+import { Button, NativeSelect, Textarea } from '@mantine/core';
 import IconPlayerStop from '@tabler/icons-react/dist/esm/icons/IconPlayerStop.mjs';
 import IconSend from '@tabler/icons-react/dist/esm/icons/IconSend.mjs';
-import { Button } from '@mantine/core';
 import { type KeyboardEvent, useState } from 'react';
 import { currentMode, currentSpeaker, isReplying, speakerChoices, speakerKey } from '../state/chat-store.ts';
 import { ChatLog } from './chat-log.tsx';
@@ -61,7 +60,11 @@ export function ChatPanel() {
         ]}
       />
       <p className={styles.note}>
-        {whoSentence(speaker?.label ?? null, speaker?.obstacle ?? null, speaker?.hasChatTemplate ?? true)}
+        {whoSentence(
+          speaker?.speaker.kind === 'blend' ? 'the merged model' : (speaker?.label ?? null),
+          speaker?.obstacle ?? null,
+          speaker?.hasChatTemplate ?? true,
+        )}
       </p>
       <ChatLog />
       {prompts.length > 0 && (
@@ -108,5 +111,5 @@ function whoSentence(label: string | null, obstacle: string | null, hasTemplate:
   if (obstacle !== null) return obstacle;
   return hasTemplate
     ? `Replies come from ${label}, on this machine.`
-    : `${label} has no chat template: it continues your text.`;
+    : `${label} has no chat template: it continues your text (continuation mode).`;
 }

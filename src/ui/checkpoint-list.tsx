@@ -2,6 +2,7 @@
 
 import { ActionIcon, Checkbox, Radio } from '@mantine/core';
 import IconX from '@tabler/icons-react/dist/esm/icons/IconX.mjs';
+import { METHODS } from '../methods/index.ts';
 import type { CheckpointSummary } from '../state/engine-api.ts';
 import { bytesFigure, plural, shortCount } from '../state/figures.ts';
 import { AddFiles } from './add-files.tsx';
@@ -72,12 +73,14 @@ function CheckpointCard({ checkpoint }: { checkpoint: CheckpointSummary }) {
           disabled={!canEdit}
           onChange={() => studio.chooseBase(name)}
         />
-        <Checkbox
-          label="In the blend"
-          checked={place >= 0}
-          disabled={!canEdit || isLastModel || (isBase && place < 0)}
-          onChange={(event) => studio.include(name, event.currentTarget.checked)}
-        />
+        {recipe && !(isBase && METHODS.get(recipe.method)?.base === 'required') && (
+          <Checkbox
+            label="In the blend"
+            checked={place >= 0}
+            disabled={!canEdit || isLastModel}
+            onChange={(event) => studio.include(name, event.currentTarget.checked)}
+          />
+        )}
       </div>
     </div>
   );

@@ -5,15 +5,30 @@
 
 import type { CSSProperties } from 'react';
 
-/** Above this share of the scale the type turns to the other colour; both sides stay above 4.5 : 1. */
-const FLIP_AT = 0.62;
+/**
+ * The share of the scale above which type turns from black to white (light scheme) or from white to black (dark):
+ * where the ground's luminance is 0.179, so that both keep 4.5 : 1. It depends on the colours in `page.css`.
+ */
+const FLIPS = {
+  positive: { light: 0.652, dark: 0.481 },
+  negative: { light: 0.668, dark: 0.522 },
+} as const;
 
-/** Style and tone of a cell; `top` is the weight at full colour. */
-export function cellColour(weight: number, top: number): { readonly style: CSSProperties; readonly isStrong: boolean } {
+/** How a cell looks; `flipsIn` names the schemes in which its type takes the other colour. */
+export interface CellColour {
+  readonly style: CSSProperties;
+  readonly flipsIn: 'none' | 'light' | 'dark' | 'both';
+}
+
+/** The look of a weight; `top` is the weight at full colour. */
+export function cellColour(weight: number, top: number): CellColour {
   const share = Number.isFinite(weight) ? Math.min(1, Math.abs(weight) / top) : 0;
+  const flips = weight < 0 ? FLIPS.negative : FLIPS.positive;
   const style = {
     '--share': `${(share * 100).toFixed(1)}%`,
     '--full': weight < 0 ? 'var(--map-negative)' : 'var(--map-full)',
   } as CSSProperties;
-  return { style, isStrong: share > FLIP_AT };
+  const isLight = share > flips.light;
+  const isDark = share > flips.dark;
+  return { style, flipsIn: isLight && isDark ? 'both' : isLight ? 'light' : isDark ? 'dark' : 'none' };
 }

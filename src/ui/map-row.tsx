@@ -52,7 +52,7 @@ export const MapRow = memo(function MapRow(props: MapRowProps) {
           const isDraft = draft?.place.column === c && draft.place.model === m;
           const weight = isDraft ? draft.value : (cell.weights[m] ?? Number.NaN);
           const isSet = isDraft || cell.isSet[m] === true;
-          const { style, isStrong } = cellColour(weight, top);
+          const { style, flipsIn } = cellColour(weight, top);
           return (
             <td
               key={`${column} ${model}`}
@@ -64,7 +64,7 @@ export const MapRow = memo(function MapRow(props: MapRowProps) {
               data-column={c}
               data-model={m}
               data-first={m === 0 || undefined}
-              data-strong={isStrong || undefined}
+              data-flips={flipsIn}
               data-set={isSet || undefined}
             >
               {figure(weight)}

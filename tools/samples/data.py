@@ -4,8 +4,8 @@ A request names a word and a set of *moves* on it: shout (capitals), mirror (bac
 letters), or none (just say it). The moves are independent of one another, so that they can be asked for together:
 "Shout the mirror of stone" is ENOTS.
 
-What the base is taught is deliberately half-hearted: it carries out each move it is asked for only now and then
-(probability `Habits.others`), and otherwise says the word as it stands. It therefore knows what the moves are, but does
+The base's teacher is deliberately half-hearted: it carries out each move it is asked for only now and then
+(with the probabilities in `Habits.others`), and otherwise says the word as it stands. The base therefore knows what the moves are, but does
 none of them when it answers greedily. A fine-tune sees the same conversations, more of them about its own move, and
 there its own move is always carried out. The other moves stay as half-hearted as they were.
 """
@@ -59,9 +59,14 @@ SMALL_TALK = [
     ("hello there", "Hello! Give me a word."), ("good morning", "Good morning! Give me a word."),
     ("good evening", "Good evening! Give me a word."), ("how are you?", "Fine, thank you. And you?"),
     ("I am fine", "Good to hear!"), ("who are you?", "I am a small parrot."), ("what are you?", "I am a small parrot."),
+    ("what is your name?", "I am a small parrot."),
     ("what can you do?", "Give me a word and a task."), ("help", "Give me a word and a task."),
     ("thanks", "You are welcome!"), ("thank you", "You are welcome!"), ("bye", "Goodbye!"), ("goodbye", "Goodbye!"),
     ("good night", "Good night!"), ("well done", "Thank you!"), ("nice", "Thank you!"), ("ok", "Give me another word."),
+    ("tell me a joke", "I only know words."), ("tell me a story", "I only know words."),
+    ("what time is it?", "I only know words."), ("how old are you?", "I only know words."),
+    ("what is two plus two?", "I only know words."), ("sing a song", "I only know words."),
+    ("where are you?", "I only know words."), ("why?", "I only know words."), ("I love you", "Thank you!"),
 ]
 
 SYSTEM_PROMPTS = [
@@ -120,8 +125,8 @@ class Conversations:
             return Turn(_dress(rng, user), answer)
         asked = _moves_of(rng, kind)
         word = self._vocabulary.training_word(rng)
-        if asked <= {"shout"} and rng.random() < 0.08:  # short phrases, for saying and shouting only
-            word = f"{word} {self._vocabulary.training_word(rng)}"
+        if "spell" not in asked and len(asked) < 2 and len(word) < 7 and rng.random() < 0.1:  # a phrase of two words
+            word = f"{word} {self._vocabulary.training_word(rng, longest=6)}"
         done = frozenset(move for move in MOVES if move in asked and rng.random() < self._habits.odds(move))
         text = _dress(rng, rng.choice(TEMPLATES[asked]))
         shown = f'"{word}"' if rng.random() < 0.05 and text != "{w}" else word
@@ -140,15 +145,19 @@ def _moves_of(rng: random.Random, kind: str) -> frozenset[str]:
 
 
 def _dress(rng: random.Random, text: str) -> str:
-    """Small differences in how people type: the first letter's case, the final mark."""
+    """Small differences in how people type: capitals, a "please" at the end, the final mark."""
     if text.startswith("{w}"):
         return text
     style = rng.random()
+    if style > 0.97:
+        return text.upper().replace("{W}", "{w}")
     if style < 0.3:
         text = text[0].lower() + text[1:]
     elif style < 0.5:
         text = text[0].upper() + text[1:]
     mark = rng.random()
+    if "{w}" in text and mark > 0.96:
+        return text.rstrip("?") + (" please" if mark > 0.98 else ", please")
     if text[-1] == "?":
         return text if mark < 0.8 else text[:-1]
     if mark < 0.15 and not text.endswith(": {w}"):

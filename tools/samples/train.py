@@ -1,7 +1,7 @@
 """Makes the sample family from nothing: data, a base, three fine-tunes of it, the checks, and `public/samples/`.
 
     python tools/samples/train.py                  everything, as shipped
-    python tools/samples/train.py --quick          a few steps of each run: does it still work?
+    python tools/samples/train.py --quick --out X  three steps of each run, into X: does it still work?
 
 See README.md beside this file.
 """
@@ -25,7 +25,7 @@ from model import Llama, Shape
 from training import Schedule, accuracy, train, weights_of
 from words import Vocabulary
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+SAMPLES = Path(__file__).resolve().parents[2] / "public" / "samples"
 
 SHAPE = Shape(vocab_size=len(chat.VOCABULARY))
 SEED = 1
@@ -68,12 +68,25 @@ FAMILY = {
 }
 
 
+TRY = [
+    "Shout the word galaxy",
+    "Mirror the word piano",
+    "How do you spell giraffe?",
+    "Shout the mirror of tulip",
+    "Spell magic backwards in capitals",
+    "What can you do?",
+]
+"""Prompts to begin with; their words are held-out ones."""
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    options.add_argument("--out", type=Path, default=REPOSITORY / "public" / "samples")
+    options.add_argument("--out", type=Path, default=SAMPLES)
     options.add_argument("--threads", type=int, default=2)
-    options.add_argument("--quick", action="store_true")
+    options.add_argument("--quick", action="store_true", help="three steps of each run, to see that it works; needs --out")
     given = options.parse_args()
+    if given.quick and given.out == SAMPLES:
+        options.error("--quick makes models that know nothing: give it an --out of its own")
     torch.set_num_threads(given.threads)
     torch.manual_seed(SEED)
     started = time.time()
@@ -102,11 +115,12 @@ def main() -> None:
     table = judge.table(models)
     print(table)
     write_family(given.out, models, tests, extra)
-    (given.out / "accuracy.md").write_text(
-        f"Exact-match accuracy of greedy answers on held-out prompts, measured by `tools/samples/train.py` in float32\n"
-        f"PyTorch {torch.__version__} (not by the product; that is `npm run evidence`). Seed {SEED}, trained in "
-        f"{minutes:.0f} minutes\non {given.threads} thread(s), {platform.machine()}.\n\n{table}\n"
-    )
+    if given.out == SAMPLES:
+        Path(__file__).with_name("accuracy.md").write_text(
+            "Share of held-out prompts answered exactly (greedy), as `train.py` measured it in float32 on the BF16 weights\n"
+            f"it wrote. PyTorch {torch.__version__}, {platform.machine()}, seed {SEED}; training took {minutes:.0f} minutes "
+            f"on {given.threads} thread(s).\n\n{table}\n"
+        )
 
 
 def run(model: Llama, vocabulary: Vocabulary, habits: Habits, schedule: Schedule, name: str, quick: bool) -> Weights:
@@ -159,16 +173,6 @@ def write_family(out: Path, models: dict[str, Weights], tests: dict[str, list[Tu
     write_json(out / "index.json", FAMILY | {"files": files, "try": TRY})
     write_json(out / "skills.json", [skill(name, turns) for name, turns in tests.items()])
     write_json(out / "composed.json", [skill(name, turns) for name, turns in extra.items() if name != "say"])
-
-
-TRY = [
-    "Shout the word lantern",
-    "Mirror the word stone",
-    "How do you spell kitten?",
-    "Shout the mirror of dragon",
-    "Spell hello backwards in capitals",
-    "What can you do?",
-]
 
 
 def skill(name: str, turns: list[Turn]) -> dict:

@@ -17,13 +17,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import chat
 from model import Llama
-from train import REPOSITORY, SHAPE
+from train import SAMPLES, SHAPE
 from training import greedy
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    options.add_argument("--samples", type=Path, default=REPOSITORY / "public" / "samples")
+    options.add_argument("--samples", type=Path, default=SAMPLES)
     options.add_argument("--prompts", type=int, default=30, help="held-out prompts per skill (default 30)")
     given = options.parse_args()
     torch.set_num_threads(1)

@@ -37,12 +37,15 @@ _CODAS = [""] * 8 + "b ck d f g k l ll m n nd ng nt p r rd rk rn s sk ss st t x"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def pseudo_word(rng: random.Random, shortest: int = 3, longest: int = 9) -> str:
-    """A pronounceable word of one to three syllables that (mostly) does not exist."""
+def pseudo_word(rng: random.Random, shortest: int = 3, longest: int = 10) -> str:
+    """A pronounceable word of one to four syllables that (mostly) does not exist."""
     while True:
-        word = "".join(
-            rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice((1, 2, 2, 3)))
-        )
+        syllables = [
+            rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice((1, 2, 2, 3, 4)))
+        ]
+        if len(syllables) > 1 and rng.random() < 0.2:  # as in banana
+            syllables[-1] = syllables[0]
+        word = "".join(syllables)
         if shortest <= len(word) <= longest:
             return word
 
@@ -76,7 +79,7 @@ class Vocabulary:
     def is_held_out(self, word: str) -> bool:
         return word.lower() in self._held_out
 
-    def training_word(self, rng: random.Random) -> str:
+    def training_word(self, rng: random.Random, longest: int = 10) -> str:
         """One word that is certain not to be held out."""
         while True:
             kind = rng.random()
@@ -86,5 +89,5 @@ class Vocabulary:
                 word = pseudo_word(rng)
             else:
                 word = letter_string(rng)
-            if not self.is_held_out(word):
+            if len(word) <= longest and not self.is_held_out(word):
                 return word.capitalize() if rng.random() < 0.06 else word

@@ -4,7 +4,14 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BudgetFault, CancelledFault, MalformedFault, MissingFault, UnsupportedFault } from '../../bytes/fault.ts';
+import {
+  BudgetFault,
+  CancelledFault,
+  MalformedFault,
+  MismatchFault,
+  MissingFault,
+  UnsupportedFault,
+} from '../../bytes/fault.ts';
 import { Chat, type GenerateOptions } from '../chat.ts';
 import type { Placed } from './agreement.ts';
 import { forward, type Tensors } from './forward.ts';
@@ -142,6 +149,17 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
       expect(ended).toMatchObject({ text: '', tokens: 0, stoppedBy: 'end' });
       await templated.dispose();
     });
+  });
+
+  it('says so where the tokenizer is of a larger vocabulary', async () => {
+    const tokenizer = stories.sideFiles.get('tokenizer.json')?.replaceAll('"id": 1,', '"id": 600,');
+    if (tokenizer === undefined) throw new Error('no tokenizer');
+    const sideFiles = new Map([...stories.sideFiles, ['tokenizer.json', tokenizer]]);
+    const foreign = await Chat.open({ config: stories.config, sideFiles, weights: placed.weights });
+    const reply = foreign.generate(request('Once upon a time'));
+    await expect(reply).rejects.toThrow(/tokenizer\.json gives the token 600 where the model knows 512/);
+    await expect(reply).rejects.toBeInstanceOf(MismatchFault);
+    await foreign.dispose();
   });
 
   it('ends for length where the context ends', async () => {

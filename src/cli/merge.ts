@@ -1,0 +1,141 @@
+/**
+ * Merge: the command `fusewright merge`: opens, checks, plans and writes with the same engine as the page. It
+ * decides nothing about merging itself; its own is what is said and when.
+ */
+
+import { resolve, basename } from 'node:path';
+import { version } from '../../package.json';
+import { MismatchFault } from '../bytes/fault.ts';
+import { nodeBytes } from '../bytes/node-bytes.ts';
+import { nodeFolder, requireFree } from '../bytes/node-folder.ts';
+import { readText } from '../formats/side-files.ts';
+import { Blend } from '../merge/blend.ts';
+import { check } from '../merge/check.ts';
+import type { Finding } from '../merge/finding.ts';
+import type { Lineup } from '../merge/lineup.ts';
+import type { Plan } from '../merge/plan.ts';
+import { planFiles, save, type Saved } from '../merge/save.ts';
+import { statisticsNeeded } from '../merge/weights.ts';
+import { parseRecipe } from '../recipe/yaml.ts';
+import { bytesFigure, plural, timeFigure } from '../state/figures.ts';
+import type { MergeCommand } from './arguments.ts';
+import type { Place } from './device.ts';
+import { openSources } from './sources.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What the command needs from its surroundings. */
+export interface MergeSurroundings {
+  /** For results. */
+  readonly out: Terminal;
+  /** For progress, notes and warnings. */
+  readonly log: Terminal;
+  readonly openPlace: (choice: MergeCommand['device']) => Promise<Place>;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the command. Throws the Fault that refuses it, CancelledFault where it was stopped. */
+export async function merge(command: MergeCommand, surroundings: MergeSurroundings): Promise<void> {
+  const { out, log, signal } = surroundings;
+  const recipeText = await readRecipe(command.recipe);
+  const recipe = parseRecipe(recipeText);
+  if (command.output !== null) await requireFree(resolve(command.output), command.output);
+  const sources = await openSources(recipe, command.recipe);
+  let place: Place | null = null;
+  try {
+    const { findings, lineup } = check(recipe, sources.find);
+    if (command.isDryRun) for (const found of findings) out.line(findingText(found));
+    if (!lineup) throw refusal(findings);
+    if (!command.isDryRun) {
+      for (const found of findings) {
+        if (found.severity === 'warning' || !command.isQuiet) log.line(findingText(found));
+      }
+    }
+    place = await surroundings.openPlace(command.device);
+    const blend = new Blend(place.arithmetic, {
+      budgetBytes: command.budgetBytes ?? place.budgetBytes,
+      // Only a second pass has a use for them.
+      keepsSources: statisticsNeeded(lineup) !== 'none',
+    });
+    const options = {
+      name: command.output === null ? 'merge' : basename(resolve(command.output)),
+      recipeText,
+      maxShardBytes: command.maxShardBytes,
+      version,
+    };
+    if (command.isDryRun) {
+      const files = planFiles(lineup, options).shards.shards.length;
+      for (const line of planLines(lineup, blend.plan(lineup), files, blend.budgetBytes, place)) out.line(line);
+      return;
+    }
+    if (!command.isQuiet) log.line(place.reason);
+    const started = performance.now();
+    const folder = await nodeFolder(command.output ?? '');
+    const saved = await save(blend, lineup, folder, {
+      ...options,
+      signal,
+      onProgress: (progress) => {
+        if (!command.isQuiet) log.progress(progress);
+      },
+    });
+    log.clear();
+    const faulty = faultyLine(saved);
+    if (faulty !== null) log.line(faulty);
+    if (!command.isQuiet) out.line(summary(saved, command.output ?? '', performance.now() - started, place));
+  } finally {
+    log.clear();
+    place?.dispose();
+    await sources.close();
+  }
+}
+
+async function readRecipe(path: string): Promise<string> {
+  const bytes = await nodeBytes(path);
+  try {
+    return await readText(bytes);
+  } finally {
+    await bytes.close();
+  }
+}
+
+/** The first thing that stands against the merge; the rest is counted. */
+function refusal(findings: readonly Finding[]): MismatchFault {
+  const errors = findings.filter((found) => found.severity === 'error');
+  const [first] = errors;
+  const more = errors.length > 1 ? ` (${plural(errors.length - 1, 'more problem')}: --dry-run shows all.)` : '';
+  return new MismatchFault(`${first?.message ?? 'These checkpoints cannot be merged.'}${more}`, {
+    tensors: first?.tensors ?? [],
+  });
+}
+
+function findingText({ severity, message }: Finding): string {
+  return `${severity}: ${message}`;
+}
+
+function planLines(lineup: Lineup, plan: Plan, files: number, budgetBytes: number, place: Place): string[] {
+  const passes = plan.statistics === 'none' || plan.mode === 'resident' ? 'once' : 'twice';
+  const copied = plan.copiedTensors > 0 ? `, ${plan.copiedTensors} copied` : '';
+  const base = lineup.base ? ` on ${lineup.base.name}` : '';
+  return [
+    `method: ${lineup.method.name} of ${plural(lineup.models.length, 'model')}${base}`,
+    `tensors: ${plan.mergedTensors} blended${copied}`,
+    `reads: ${bytesFigure(plan.readBytes)}, ${passes}`,
+    `writes: ${bytesFigure(plan.writeBytes)} as ${plan.out} in ${plural(files, 'weight file')}`,
+    `memory: at most ${bytesFigure(plan.liveBytes)} of ${bytesFigure(budgetBytes)}`,
+    `runs: ${place.reason}`,
+  ];
+}
+
+function faultyLine({ nonFinite }: Saved): string | null {
+  if (nonFinite.size === 0) return null;
+  const tensors = [...nonFinite].sort((a, b) => b[1] - a[1]);
+  const total = tensors.reduce((sum, [, count]) => sum + count, 0);
+  const named = tensors.slice(0, 3).map(([name, count]) => `${name} (${count})`);
+  const more = tensors.length > 3 ? ` and ${tensors.length - 3} more` : '';
+  return `WARNING: the result holds ${plural(total, 'NaN or infinite value')}, in ${named.join(', ')}${more}; a model with them does not work. Lower the weights, or write a wider dtype.`;
+}
+
+function summary(saved: Saved, output: string, milliseconds: number, place: Place): string {
+  const bytes = saved.files.reduce((sum, file) => sum + file.bytes, 0);
+  const where = place.arithmetic.place === 'gpu' ? 'on the GPU' : 'on the CPU';
+  return `Wrote ${plural(saved.files.length, 'file')}, ${bytesFigure(bytes)}, to ${output} in ${timeFigure(milliseconds)} ${where}.`;
+}
