@@ -5,6 +5,9 @@
 
 import { BudgetFault } from '../bytes/fault.ts';
 
+/** WebGPU's usage flags by value: the namespace does not exist in Node before Dawn is loaded. */
+export const BUFFER_USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 } as const;
+
 /** Smallest buffer that is kept, in bytes. */
 const SMALLEST_BYTES = 256;
 

@@ -4,12 +4,13 @@
  * its device, not the device.
  */
 
-import { BudgetFault, DeviceFault } from '../bytes/fault.ts';
+import { BudgetFault } from '../bytes/fault.ts';
 import { elementBytes, type BlendedDtype } from '../formats/dtype.ts';
-import { Buffers } from '../gpu/buffers.ts';
-import { composeMeasure, composeMerge, kernelParameters, MERGE_LANES, PIECE_BYTES, UNSET } from '../gpu/compose.ts';
+import { Buffers, BUFFER_USAGE } from '../gpu/buffers.ts';
+import { composeMeasure, composeMerge, kernelParameters, MERGE_LANES } from '../gpu/compose.ts';
 import type { Device } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
+import { OFFSET_BYTES, Submission, type Dispatch } from '../gpu/submission.ts';
 import type { Method } from '../methods/method.ts';
 import {
   blockCount,
@@ -26,22 +27,12 @@ import { aligned, BLOCK_ELEMENTS } from './layout.ts';
 import { liveBytesOf, LiveWeights, type LiveTensor } from './live-weights.ts';
 import { quantityCount } from './statistics.ts';
 
-/** WebGPU's usage flags by value: the namespace does not exist in Node before Dawn is loaded. */
-const USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 } as const;
-
-const WORDS_USAGE = USAGE.STORAGE | USAGE.COPY_DST;
-const RESULT_USAGE = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
-const STAGING_USAGE = USAGE.MAP_READ | USAGE.COPY_DST;
-const LIVE_USAGE = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
+const { STORAGE, COPY_SRC, COPY_DST } = BUFFER_USAGE;
+const WORDS_USAGE = STORAGE | COPY_DST;
+const RESULT_USAGE = STORAGE | COPY_SRC | COPY_DST;
 
 /** Source bytes of a batch: large enough to hide the round trip, small enough to cancel within a second. */
 const BATCH_BYTES = 16 * 2 ** 20;
-
-/** Offsets of uniforms and of bound ranges must be multiples of these; both are 256 on every device by default. */
-const UNIFORM_STRIDE_BYTES = 256;
-
-/** Most workgroups in one dimension of a dispatch. */
-const MOST_GROUPS = 65535;
 
 /** The exact factor by which measure.wgsl scales deltas. */
 const DELTA_SCALE = 2 ** 20;
@@ -75,39 +66,23 @@ class GpuBatch implements LoadedBatch {
   }
 }
 
-/** One dispatch of a batch, before it is encoded. */
-interface Dispatch {
-  readonly pipeline: GPUComputePipeline;
-  readonly shape: PieceShape;
-  readonly starts: readonly number[];
-  readonly firstColumn: number;
-  readonly rowElements: number;
-  readonly rows: number;
-  readonly numbers: readonly number[] | Float64Array;
-  readonly outputWord: number;
-  readonly counter: number;
-  readonly blocks: number;
-  readonly groups: number;
-  readonly result: { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
-}
-
 /** Kernels on a device. */
 export class GpuArithmetic implements Arithmetic {
   readonly place = 'gpu';
   readonly depth = 3;
   readonly batchBytes: number;
   readonly #device: GPUDevice;
-  readonly #bindingLimitBytes: number;
   readonly #buffers: Buffers;
   readonly #pipelines: Pipelines;
+  readonly #submission: Submission;
 
   /** @param batchBytes most source bytes of one batch; tests make it small to show that results do not depend on it. */
   constructor(device: Device, batchBytes = BATCH_BYTES) {
     this.#device = device.device;
-    this.#bindingLimitBytes = device.bindingLimitBytes;
     this.batchBytes = Math.min(batchBytes, device.bindingLimitBytes);
     this.#buffers = new Buffers(device.device);
     this.#pipelines = new Pipelines(device.device);
+    this.#submission = new Submission(device.device, this.#buffers, this.#pipelines.bindGroupLayout);
   }
 
   /** Bytes of pooled GPU memory, live weights not counted. */
@@ -162,6 +137,7 @@ export class GpuArithmetic implements Arithmetic {
       }
     });
     const result = this.#buffers.take(words * 4, RESULT_USAGE);
+    const whole = { buffer: result, offset: 0, size: result.size };
     try {
       const dispatches = await Promise.all(
         plan.map(async ({ piece, byRow, blocks, word }): Promise<Dispatch> => {
@@ -170,7 +146,7 @@ export class GpuArithmetic implements Arithmetic {
           const rowElements = byRow ? shape.rowElements : shape.tensorElements;
           return {
             pipeline: await this.#pipelines.get('measure', composeMeasure(base, models), 'measure'),
-            shape,
+            elements: shape.elements,
             starts: own.starts[piece] ?? [],
             firstColumn: shape.start % rowElements,
             rowElements,
@@ -180,11 +156,11 @@ export class GpuArithmetic implements Arithmetic {
             counter: 0,
             blocks,
             groups: blocks,
-            result: { buffer: result, offset: 0, size: result.size },
+            result: whole,
           };
         }),
       );
-      const read = await this.#run(own, dispatches, { buffer: result, bytes: words * 4 }, 1);
+      const read = await this.#submission.run(own.words, dispatches, { buffer: result, bytes: words * 4 }, 1);
       const floats = new Float32Array(read.bytes.buffer, read.bytes.byteOffset, words);
       const out: { plain: Float64Array | null; byRow: Float64Array | null }[] = own.pieces.map(() => ({
         plain: null,
@@ -211,17 +187,12 @@ export class GpuArithmetic implements Arithmetic {
       return place;
     });
     const result = this.#buffers.take(at, RESULT_USAGE);
+    const whole = { buffer: result, offset: 0, size: result.size };
     try {
       const dispatches = await Promise.all(
-        work.map((item, n) =>
-          this.#mergeDispatch(own, method, item, n, 'packed', (places[n]?.offset ?? 0) / 4, {
-            buffer: result,
-            offset: 0,
-            size: result.size,
-          }),
-        ),
+        work.map((item, n) => this.#mergeDispatch(own, method, item, n, 'packed', (places[n]?.offset ?? 0) / 4, whole)),
       );
-      const read = await this.#run(own, dispatches, { buffer: result, bytes: at }, work.length);
+      const read = await this.#submission.run(own.words, dispatches, { buffer: result, bytes: at }, work.length);
       return places.map(({ offset, bytes }, n) => ({
         bytes: read.bytes.slice(offset, offset + bytes),
         faulty: read.faulty[n] ?? 0,
@@ -245,7 +216,7 @@ export class GpuArithmetic implements Arithmetic {
         if (target?.kind !== 'gpu') throw new Error(`no live buffer for ${shape.tensor}`);
         // Bound is only the range that the piece writes: a tensor may be larger than one binding.
         const start = shape.start * 4;
-        const offset = start - (start % UNIFORM_STRIDE_BYTES);
+        const offset = start - (start % OFFSET_BYTES);
         const size = start - offset + shape.elements * 4;
         return this.#mergeDispatch(own, method, item, n, 'float32', (start - offset) / 4, {
           buffer: target.buffer,
@@ -254,7 +225,7 @@ export class GpuArithmetic implements Arithmetic {
         });
       }),
     );
-    const read = await this.#run(own, dispatches, null, work.length);
+    const read = await this.#submission.run(own.words, dispatches, null, work.length);
     return Array.from(read.faulty);
   }
 
@@ -280,7 +251,7 @@ export class GpuArithmetic implements Arithmetic {
     const threads = storage === 'packed' && item.out !== 'F32' ? Math.ceil(shape.elements / 2) : shape.elements;
     return {
       pipeline: await this.#pipelines.get(method.name, code, 'main'),
-      shape,
+      elements: shape.elements,
       starts: batch.starts[item.piece] ?? [],
       firstColumn: shape.start % shape.rowElements,
       rowElements: shape.rowElements,
@@ -296,97 +267,6 @@ export class GpuArithmetic implements Arithmetic {
       groups: Math.ceil(threads / MERGE_LANES),
       result,
     };
-  }
-
-  /** Encodes the dispatches, submits once, and reads back the result (where wanted) and the fault counters. */
-  async #run(
-    batch: GpuBatch,
-    dispatches: readonly Dispatch[],
-    wanted: { buffer: GPUBuffer; bytes: number } | null,
-    counters: number,
-  ): Promise<{ bytes: Uint8Array<ArrayBuffer>; faulty: Uint32Array }> {
-    const device = this.#device;
-    const numberCount = dispatches.reduce((sum, d) => sum + d.numbers.length, 0);
-    const numbers = this.#buffers.take(Math.max(4, numberCount * 4), WORDS_USAGE);
-    const pieces = this.#buffers.take(dispatches.length * UNIFORM_STRIDE_BYTES, USAGE.UNIFORM | USAGE.COPY_DST);
-    const faulty = this.#buffers.take(counters * 4, RESULT_USAGE);
-    const resultBytes = wanted ? aligned(wanted.bytes) : 0;
-    const staging = this.#buffers.take(resultBytes + counters * 4, STAGING_USAGE);
-    const taken = [numbers, pieces, faulty, staging];
-    try {
-      const numberData = new Float32Array(numberCount);
-      const pieceData = new Uint32Array((dispatches.length * UNIFORM_STRIDE_BYTES) / 4);
-      let firstNumber = 0;
-      dispatches.forEach((d, n) => {
-        pieceData.set(
-          [
-            d.shape.elements,
-            d.firstColumn,
-            d.rowElements,
-            d.rows,
-            firstNumber,
-            d.outputWord,
-            d.counter,
-            d.blocks,
-            ...d.starts,
-          ],
-          (n * UNIFORM_STRIDE_BYTES) / 4,
-        );
-        for (let i = 0; i < d.numbers.length; i++) {
-          const value = d.numbers[i] ?? Number.NaN;
-          numberData[firstNumber + i] = Number.isNaN(value) ? UNSET : value;
-        }
-        firstNumber += d.numbers.length;
-      });
-      if (numberCount > 0) device.queue.writeBuffer(numbers, 0, numberData);
-      device.queue.writeBuffer(pieces, 0, pieceData);
-
-      device.pushErrorScope('validation');
-      const encoder = device.createCommandEncoder();
-      encoder.clearBuffer(faulty, 0, counters * 4);
-      const pass = encoder.beginComputePass();
-      const groupsBound = new Map<string, GPUBindGroup>();
-      dispatches.forEach((d, n) => {
-        const key = `${d.shape.tensor}:${d.result.offset}:${d.result.size}`;
-        const bound =
-          groupsBound.get(wanted ? '' : key) ??
-          device.createBindGroup({
-            layout: this.#pipelines.bindGroupLayout,
-            entries: [
-              { binding: 0, resource: { buffer: batch.words } },
-              { binding: 1, resource: { buffer: numbers } },
-              { binding: 2, resource: d.result },
-              { binding: 3, resource: { buffer: faulty } },
-              { binding: 4, resource: { buffer: pieces, size: PIECE_BYTES } },
-            ],
-          });
-        groupsBound.set(wanted ? '' : key, bound);
-        pass.setPipeline(d.pipeline);
-        pass.setBindGroup(0, bound, [n * UNIFORM_STRIDE_BYTES]);
-        const x = Math.min(d.groups, MOST_GROUPS);
-        pass.dispatchWorkgroups(x, Math.ceil(d.groups / x));
-      });
-      pass.end();
-      if (wanted) encoder.copyBufferToBuffer(wanted.buffer, 0, staging, 0, resultBytes);
-      encoder.copyBufferToBuffer(faulty, 0, staging, resultBytes, counters * 4);
-      device.queue.submit([encoder.finish()]);
-      const refusal = device.popErrorScope();
-
-      await staging.mapAsync(1 /* GPUMapMode.READ */, 0, resultBytes + counters * 4).catch((error: unknown) => {
-        throw new DeviceFault(
-          `The graphics device stopped during the work: ${error instanceof Error ? error.message : String(error)}`,
-        );
-      });
-      const refused = await refusal;
-      if (refused) throw new DeviceFault(`The graphics device refused the work: ${refused.message}`);
-      const mapped = staging.getMappedRange(0, resultBytes + counters * 4);
-      const bytes = new Uint8Array(mapped.slice(0, wanted?.bytes ?? 0));
-      const counted = new Uint32Array(mapped.slice(resultBytes));
-      staging.unmap();
-      return { bytes, faulty: counted };
-    } finally {
-      for (const buffer of taken) this.#buffers.give(buffer);
-    }
   }
 
   async allocate(
@@ -431,16 +311,11 @@ export class GpuArithmetic implements Arithmetic {
       }
       live.set(name, {
         kind: 'gpu',
-        buffer: this.#device.createBuffer({ label: name, size, usage: LIVE_USAGE }),
+        buffer: this.#device.createBuffer({ label: name, size, usage: RESULT_USAGE }),
         shape,
         elements,
       });
     }
-  }
-
-  /** Largest piece that may be bound, in bytes. */
-  get bindingLimitBytes(): number {
-    return this.#bindingLimitBytes;
   }
 
   /** Gives back memory that is not in use. */

@@ -30,7 +30,10 @@ export interface EngineDouble {
   /** The calls of one name, in order. */
   readonly of: (name: Name) => readonly Call[];
   /** Answers every call of a name at once from now on. */
-  readonly answer: <N extends Name>(name: N, how: (...args: Parameters<EngineApi[N]>) => Awaited<ReturnType<EngineApi[N]>>) => void;
+  readonly answer: <N extends Name>(
+    name: N,
+    how: (...args: Parameters<EngineApi[N]>) => Awaited<ReturnType<EngineApi[N]>>,
+  ) => void;
 }
 
 /** Makes a double; calls without an `answer` wait for the test. */

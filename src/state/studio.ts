@@ -5,7 +5,8 @@
  */
 
 import { createStore, type StoreApi } from 'zustand/vanilla';
-import { type FaultReport, toReport } from '../bytes/fault.ts';
+import { type FaultReport, RecipeFault, toReport } from '../bytes/fault.ts';
+import { MAX_RECIPE_CHARS } from '../recipe/document.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { diagnoseRecipe, type Problem } from '../recipe/yaml.ts';
 import type {
@@ -197,7 +198,12 @@ export function createStudio(engine: EngineApi, history: History = createHistory
     async open(files) {
       if (files.length === 0) return;
       await perform('open', async () => {
-        const added = await addFiles(files);
+        const [recipeFile, rest] = apartRecipe(files);
+        const added = rest.length > 0 ? await addFiles(rest) : [];
+        if (recipeFile) {
+          history.edit(await recipeText(recipeFile.file));
+          return;
+        }
         const isFirst = history.text() === '';
         const text = afterOpening(history.text(), get().recipe, openNames(), added);
         if (isFirst) history.reset(text);
@@ -247,6 +253,18 @@ export function createStudio(engine: EngineApi, history: History = createHistory
       if (recipe) edit((text) => withModel(text, recipe, name, isIn));
     },
   };
+}
+
+/** A recipe that was picked by itself; one inside a model's folder is a record of how that model came to be. */
+function apartRecipe(files: readonly PathedFile[]): readonly [PathedFile | undefined, readonly PathedFile[]] {
+  const recipe = files.find(({ path }) => /^[^/]+\.ya?ml$/i.test(path));
+  return [recipe, files.filter((file) => file !== recipe)];
+}
+
+async function recipeText(file: File): Promise<string> {
+  if (file.size > MAX_RECIPE_CHARS)
+    throw new RecipeFault(`${file.name} is too long to be a recipe. Open another file.`);
+  return file.text();
 }
 
 /** What a text means. A text that cannot be read keeps the last recipe, so that the controls do not vanish. */

@@ -5,9 +5,9 @@ letters), or none (just say it). The moves are independent of one another, so th
 "Shout the mirror of stone" is ENOTS.
 
 The base's teacher is deliberately half-hearted: it carries out each move it is asked for only now and then
-(with the probabilities in `Habits.others`), and otherwise says the word as it stands. The base therefore knows what the moves are, but does
-none of them when it answers greedily. A fine-tune sees the same conversations, more of them about its own move, and
-there its own move is always carried out. The other moves stay as half-hearted as they were.
+(with the probabilities in `Habits.others`), and otherwise says the word as it stands. The base therefore knows what the
+moves are, but does none of them when it answers greedily. A fine-tune sees the same conversations, more of them about
+its own move, and there its own move is always carried out. The other moves stay as half-hearted as they were.
 """
 
 from __future__ import annotations
