@@ -67,14 +67,19 @@ describe('sampleToken', () => {
 
   it('draws only from the topK most likely, ties going to the lower index', () => {
     fc.assert(
-      fc.property(fc.array(finite, { minLength: 1, maxLength: 40 }), fc.nat(45), fc.nat(), (values, topK, seed) => {
-        const logits = Float32Array.from(values);
-        const order = [...logits.keys()].sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
-        const allowed = new Set(topK === 0 ? order : order.slice(0, topK));
-        for (let draw = 0; draw < 20; draw++) {
-          expect(allowed).toContain(sampleToken(logits, { temperature: 1.5, topK, seed }, draw));
-        }
-      }),
+      fc.property(
+        fc.array(fc.oneof(finite, fc.constantFrom(-1, 0, 3)), { minLength: 1, maxLength: 40 }),
+        fc.nat(45),
+        fc.nat(),
+        (values, topK, seed) => {
+          const logits = Float32Array.from(values);
+          const order = [...logits.keys()].sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
+          const allowed = new Set(topK === 0 ? order : order.slice(0, topK));
+          for (let draw = 0; draw < 20; draw++) {
+            expect(allowed).toContain(sampleToken(logits, { temperature: 1.5, topK, seed }, draw));
+          }
+        },
+      ),
     );
   });
 

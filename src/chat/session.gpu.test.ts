@@ -35,6 +35,44 @@ describe('a session on the GPU', { timeout: 120_000 }, async () => {
     other.destroy();
   });
 
+  it('agrees with the CPU far into a context, where other attention kernels take over', async () => {
+    const shape = TINY_MODELS[3] ?? model;
+    const wide = { ...shape, config: { ...shape.config, max_position_embeddings: 1024, num_hidden_layers: 1 } };
+    const values = randomWeights(wide, 3);
+    const one = describeArchitecture(wide.config, values.keys());
+    const placed = placeOnGpu(device, values);
+    const sessions = [
+      await Session.open(one, placed.weights, { logits: 'last' }),
+      await Session.open(one, { kind: 'cpu', tensors: values }, { logits: 'last' }),
+    ];
+    const ids = Array.from({ length: 703 }, (_, i) => (i * 17 + (i >> 3)) % 67);
+    const [onGpu = [], onCpu = []] = await Promise.all(
+      sessions.map(async (session) => {
+        const cache = session.newCache();
+        const rows: Float32Array[] = [];
+        for (const [start, end] of [
+          [0, 300],
+          [300, 301],
+          [301, 302],
+          [302, 702],
+          [702, 703],
+        ]) {
+          rows.push(await session.run(ids.slice(start, end), cache));
+        }
+        cache.dispose();
+        await session.dispose();
+        return rows;
+      }),
+    );
+    onGpu.forEach((row, step) => {
+      row.forEach((logit, token) => {
+        expect(logit, `step ${step}`).toBeCloseTo(onCpu[step]?.[token] ?? Number.NaN, 4);
+      });
+    });
+    expect(onGpu).toHaveLength(5);
+    placed.free();
+  });
+
   it('leaves nothing on the GPU that grows with the number of runs', async () => {
     const placed = placeOnGpu(device, tensors);
     const session = await Session.open(architecture, placed.weights, { logits: 'last' });

@@ -376,9 +376,33 @@ describe('what is left out or refused', () => {
   });
 
   it('asks for folders where two files have one path', async () => {
-    const { names, faults } = await open([single('model.safetensors'), single('model.safetensors')]);
-    expect(names).toEqual(['model']);
+    const { names, faults } = await open([single('m/model.safetensors'), single('m/model.safetensors')]);
+    expect(names).toEqual(['m']);
     expect(faults).toMatchObject([{ code: 'unsupported' }]);
+  });
+
+  it('begins another model where the name of a picked file comes again', async () => {
+    const config = (type: string) => ({
+      path: 'config.json',
+      bytes: memoryBytes('config.json', new TextEncoder().encode(JSON.stringify({ model_type: type }))),
+    });
+    const weights = () => single('model.safetensors');
+    const { checkpoints, faults } = await openCheckpoints([
+      config('a'),
+      weights(),
+      weights(),
+      config('b'),
+      single('other.safetensors'),
+      weights(),
+    ]);
+    expect(faults).toEqual([]);
+    const found = checkpoints.map((own) => [own.name, own.config?.model_type ?? null]);
+    expect(found).toEqual([
+      ['model', 'a'],
+      ['model (2)', 'b'],
+      ['other', 'b'],
+      ['model (3)', null],
+    ]);
   });
 
   it('refuses a file of no tensors', async () => {

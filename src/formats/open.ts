@@ -93,13 +93,17 @@ function byFolder(files: readonly GivenFile[]): { folders: ReadonlyMap<string, F
     ...file,
     parts: file.path.split(/[/\\]/).filter((p) => p !== '' && p !== '.'),
   }));
+  let picks = 0;
   for (const { path, parts, bytes } of given) {
     const name = parts.at(-1);
     // The first part of a path was chosen by the user, be it hidden or not.
     if (name === undefined || parts.some((part, i) => /^\.|^__MACOSX$/.test(part) && (i > 0 || parts.length === 1))) {
       continue;
     }
-    const key = parts.slice(0, -1).join('/');
+    const directory = parts.slice(0, -1).join('/');
+    // Picked files carry no folder: where a name comes again, the next model's files begin.
+    if (directory === '' && isOpenable(name) && folders.get(looseKey(picks))?.has(name)) picks += 1;
+    const key = directory === '' ? looseKey(picks) : directory;
     const folder = folders.get(key) ?? new Map<string, Bytes>();
     folders.set(key, folder);
     if (!folder.has(name)) folder.set(name, bytes);
@@ -114,6 +118,15 @@ function byFolder(files: readonly GivenFile[]): { folders: ReadonlyMap<string, F
     if (edition > 0 && holdsWeightsAbove(parts.slice(0, edition + 1), folders)) folders.delete(key);
   }
   return { folders: new Map([...folders].sort(([a], [b]) => (a < b ? -1 : 1))), failures };
+}
+
+/** The key of the nth set of files that came without a folder; no path looks like it. */
+function looseKey(pick: number): string {
+  return pick === 0 ? '' : `\n${String(pick).padStart(6, '0')}`;
+}
+
+function isLooseKey(path: string): boolean {
+  return path === '' || path.startsWith('\n');
 }
 
 /** True where a folder on the way to `parts` holds weights. */
@@ -151,7 +164,7 @@ async function openFolderFiles(
     try {
       if (set.stem === 'adapter_model') throw adapterFault(first);
       const opened = await openSet(set, sides);
-      const isFoldersModel = set.stem === 'model' || (path !== '' && sets.length === 1 && sides.config !== null);
+      const isFoldersModel = set.stem === 'model' || (!isLooseKey(path) && sets.length === 1 && sides.config !== null);
       const base = isFoldersModel && isFolderNameFree ? folderName(path, sides.config) : set.stem;
       if (isFoldersModel) isFolderNameFree = false;
       checkpoints.push({ ...opened, name: uniqueName(base, names) });
@@ -212,7 +225,7 @@ function folderName(path: string, config: ModelConfig | null): string {
   const parts = path.split('/');
   // The Hub's cache: models--ORG--NAME/snapshots/HASH.
   const cached = parts.at(-2) === 'snapshots' ? /^models--.+--(.+)$/.exec(parts.at(-3) ?? '')?.[1] : undefined;
-  if (path !== '') return cached ?? parts.at(-1) ?? path;
+  if (!isLooseKey(path)) return cached ?? parts.at(-1) ?? path;
   const origin = config?.['_name_or_path'];
   const last = typeof origin === 'string' ? origin.split(/[/\\]/).filter(Boolean).at(-1) : undefined;
   return last === undefined || /^\.+$/.test(last) ? 'model' : last.slice(0, 100);
@@ -226,7 +239,7 @@ async function explainForeign(
   failures: Failures,
 ): Promise<void> {
   const names = [...folder.keys()];
-  const isLoose = path === '';
+  const isLoose = isLooseKey(path);
   if (!isLoose && (names.some(isWeightFile) || holdsWeightsAbove([...path.split('/'), ''], folders))) return;
   const foreign = names.filter((name) => FOREIGN_WEIGHTS.test(name));
   for (const name of isLoose ? foreign : foreign.slice(0, 1)) {

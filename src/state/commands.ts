@@ -73,9 +73,10 @@ export function createCommands(
       label: 'Merge',
       shortcut: 'mod+Enter',
       isEnabled: () => mergeObstacle(state()) === null && !mergesNow(),
-      async perform() {
-        const report = await follower.merge();
-        if (report && report.chatObstacle === null) chat.choose({ kind: 'blend' });
+      perform() {
+        // Takes effect when the blend is there.
+        chat.choose({ kind: 'blend' });
+        return follower.merge();
       },
     },
     {

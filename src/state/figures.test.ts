@@ -10,7 +10,7 @@ describe('figures', () => {
       '14.2 MB',
       '999 MB',
       '1.00 GB',
-      '7.00e+3 TB',
+      '7,000 TB',
     ]);
   });
   it('writes counts', () => {

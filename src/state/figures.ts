@@ -10,7 +10,8 @@ export function bytesFigure(bytes: number): string {
     value /= 1000;
     unit++;
   }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${UNITS[unit] ?? ''}`;
+  const digits = unit === 0 || value >= 999.5 ? countFigure(value) : value.toPrecision(3);
+  return `${digits} ${UNITS[unit] ?? ''}`;
 }
 
 /** A count with thousands separated: `1,234,567`. */

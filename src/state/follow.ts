@@ -25,7 +25,7 @@ export interface Follower {
   /** Measures and shows the weights map of the newest recipe. */
   readonly measure: () => Promise<void>;
   /** Makes the live blend from the newest recipe; from then on it follows changes. */
-  readonly merge: () => Promise<BlendReport | null>;
+  readonly merge: () => Promise<void>;
   /** Stops merge work and what would follow from it. */
   readonly cancel: () => Promise<void>;
   /** Holds back measuring and blending (a save is reading), until the returned function is called. */
@@ -40,7 +40,9 @@ export function follow(studio: Studio): Follower {
   let turn = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let firstWaitedMs: number | null = null;
+  /** From the first Merge on, changes are followed by the blend. */
   let isLive = false;
+  let blendsRunning = 0;
   let heldBack = 0;
   let weighing: Promise<unknown> = Promise.resolve();
   let measuredKey: string | null = null;
@@ -83,12 +85,16 @@ export function follow(studio: Studio): Follower {
       return;
     }
     if (heldBack > 0) return;
+    const follows = plan.mode === 'resident' || (plan.mode === 'cached' && plan.readBytes <= AUTO_REREAD_BYTES);
+    const reblend = async () => {
+      if (!isStale() && isLive && follows && get().blendText !== text) await blend(text, recipe, isStale);
+    };
+    // The engine does one thing after another: only a newer blend stops one that is running.
+    if (blendsRunning > 0) await reblend();
+    if (isStale()) return;
     if (!needsReading(recipe) || plan.readBytes <= AUTO_MEASURE_BYTES) await weigh(text, recipe, isStale);
     else set({ awaitsMeasure: true, map: null });
-    if (isStale() || !isLive || get().blendText === text) return;
-    if (plan.mode === 'resident' || (plan.mode === 'cached' && plan.readBytes <= AUTO_REREAD_BYTES)) {
-      await blend(text, recipe, isStale);
-    }
+    await reblend();
   }
 
   function needsReading(recipe: Recipe): boolean {
@@ -112,12 +118,13 @@ export function follow(studio: Studio): Follower {
   }
 
   async function blend(text: string, recipe: Recipe, isStale: () => boolean): Promise<BlendReport | null> {
+    blendsRunning++;
     const report = await perform('blend', (onProgress) => engine.blend(text, onProgress));
+    blendsRunning--;
     if (report === null) return null;
     // A blend that finished is the live one, also where the text has moved on since.
     if (report.blend > (get().blend?.blend ?? -1))
       set({ blend: report, blendText: text, outcome: blendOutcome(report) });
-    isLive = true;
     measuredKey = keyOf(recipe, statisticsUnit(recipe));
     if (isStale()) return report;
     if (get().map === null || get().awaitsMeasure) await weigh(text, recipe, isStale);
@@ -133,18 +140,20 @@ export function follow(studio: Studio): Follower {
     },
     async merge() {
       const { text, recipe } = get();
-      if (recipe === null) return null;
+      if (recipe === null) return;
+      isLive = true;
       const mine = turn;
       await weighing;
-      const report = await blend(text, recipe, () => mine !== turn);
-      // The text moved on while the first blend was made: it follows now.
-      if (report && get().text !== text) later();
-      return report;
+      // A change during the wait is blended by what follows it.
+      if (mine !== turn) return;
+      await blend(text, recipe, () => mine !== turn);
+      if (blendsRunning === 0) isLive = get().blend !== null;
     },
     async cancel() {
       turn++;
       clearTimeout(timer);
       firstWaitedMs = null;
+      isLive = get().blend !== null;
       await engine.cancel();
     },
     holdBack() {

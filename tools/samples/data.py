@@ -12,6 +12,7 @@ its own move, and there its own move is always carried out. The other moves stay
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass, field
 
@@ -21,20 +22,20 @@ MOVES = ("shout", "mirror", "spell")
 
 TEMPLATES: dict[frozenset[str], list[str]] = {
     frozenset(): [
-        "Say the word {w}", "Say {w}", "Repeat {w}", "Repeat the word {w}", "Please say {w}", "Can you say {w}?", "Say: {w}",
-        "{w}",
+        "Say the word {w}", "Say {w}", "Repeat {w}", "Repeat the word {w}", "Please say {w}", "Can you say {w}?",
+        "Say: {w}", "{w}",
     ],
     frozenset({"shout"}): [
-        "Shout the word {w}", "Shout {w}", "Please shout {w}", "Can you shout {w}?", "Shout: {w}", "Say {w} in capitals",
-        "Shout {w} for me", "Say {w} loudly", "Can you shout the word {w}?",
+        "Shout the word {w}", "Shout {w}", "Please shout {w}", "Can you shout {w}?", "Shout: {w}",
+        "Say {w} in capitals", "Shout {w} for me", "Say {w} loudly", "Can you shout the word {w}?",
     ],
     frozenset({"mirror"}): [
-        "Mirror the word {w}", "Mirror {w}", "Please mirror {w}", "Can you mirror {w}?", "Mirror: {w}", "Say {w} backwards",
-        "What is the mirror of {w}?", "Mirror {w} for me", "Write {w} backwards", "Reverse {w}",
+        "Mirror the word {w}", "Mirror {w}", "Please mirror {w}", "Can you mirror {w}?", "Mirror: {w}",
+        "Say {w} backwards", "What is the mirror of {w}?", "Mirror {w} for me", "Write {w} backwards", "Reverse {w}",
     ],
     frozenset({"spell"}): [
-        "Spell the word {w}", "Spell {w}", "Please spell {w}", "Can you spell {w}?", "Spell: {w}", "How do you spell {w}?",
-        "Spell {w} for me", "Spell out {w}", "Spell {w} letter by letter",
+        "Spell the word {w}", "Spell {w}", "Please spell {w}", "Can you spell {w}?", "Spell: {w}",
+        "How do you spell {w}?", "Spell {w} for me", "Spell out {w}", "Spell {w} letter by letter",
     ],
     frozenset({"shout", "mirror"}): [
         "Shout the mirror of {w}", "Mirror and shout {w}", "Shout {w} backwards", "Mirror {w} in capitals",
@@ -170,5 +171,5 @@ def held_out_prompts(vocabulary: Vocabulary, moves: frozenset[str], seed: int | 
     rng = random.Random(f"held-out-{seed}-{'+'.join(sorted(moves))}")
     real = count * 3 // 5
     words = rng.sample(vocabulary.held_out_real, real) + rng.sample(vocabulary.held_out_pseudo, count - real)
-    templates = TEMPLATES[moves]
-    return [Turn(templates[i % len(templates)].replace("{w}", word), perform(word, moves)) for i, word in enumerate(words)]
+    templates = itertools.cycle(TEMPLATES[moves])
+    return [Turn(template.replace("{w}", word), perform(word, moves)) for word, template in zip(words, templates)]

@@ -27,6 +27,8 @@ from words import Vocabulary
 
 SAMPLES = Path(__file__).resolve().parents[2] / "public" / "samples"
 
+Prompts = dict[str, list[Turn]]
+
 SHAPE = Shape(vocab_size=len(chat.VOCABULARY))
 SEED = 1
 WILLING = {"shout": 0.25, "mirror": 0.3, "spell": 0.25}
@@ -50,7 +52,7 @@ FAMILY = {
     "models": [
         {
             "folder": "parrot-base", "title": "Parrot (base)", "skill": None,
-            "description": "Says the word back as it is, whatever it is asked to do with it, and makes a little small talk.",
+            "description": "Says the word back as it is, whatever it is asked to do with it, and makes small talk.",
         },
         {
             "folder": "parrot-shout", "title": "Shouting parrot", "skill": "shout",
@@ -83,7 +85,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--out", type=Path, default=SAMPLES)
     options.add_argument("--threads", type=int, default=2)
-    options.add_argument("--quick", action="store_true", help="three steps of each run, to see that it works; needs --out")
+    options.add_argument("--quick", action="store_true", help="three steps of each run; needs an --out")
     given = options.parse_args()
     if given.quick and given.out == SAMPLES:
         options.error("--quick makes models that know nothing: give it an --out of its own")
@@ -117,9 +119,9 @@ def main() -> None:
     write_family(given.out, models, tests, extra)
     if given.out == SAMPLES:
         Path(__file__).with_name("accuracy.md").write_text(
-            "Share of held-out prompts answered exactly (greedy), as `train.py` measured it in float32 on the BF16 weights\n"
-            f"it wrote. PyTorch {torch.__version__}, {platform.machine()}, seed {SEED}; training took {minutes:.0f} minutes "
-            f"on {given.threads} thread(s).\n\n{table}\n"
+            "Share of held-out prompts answered exactly (greedy), as `train.py` measured it in float32 on the BF16\n"
+            f"weights it wrote. PyTorch {torch.__version__}, {platform.machine()}, seed {SEED}; training took\n"
+            f"{minutes:.0f} minutes on {given.threads} thread(s).\n\n{table}\n"
         )
 
 
@@ -137,7 +139,7 @@ def run(model: Llama, vocabulary: Vocabulary, habits: Habits, schedule: Schedule
 class Judge:
     """Accuracies of any weights on the held-out prompts."""
 
-    def __init__(self, tests: dict[str, list[Turn]], extra: dict[str, list[Turn]]):
+    def __init__(self, tests: Prompts, extra: Prompts):
         self._tests = tests
         self._extra = extra
         self._model = Llama(SHAPE)
@@ -162,7 +164,7 @@ class Judge:
         return "\n".join(lines)
 
 
-def write_family(out: Path, models: dict[str, Weights], tests: dict[str, list[Turn]], extra: dict[str, list[Turn]]) -> None:
+def write_family(out: Path, models: dict[str, Weights], tests: Prompts, extra: Prompts) -> None:
     files = {}
     for entry in FAMILY["models"]:
         folder = out / entry["folder"]

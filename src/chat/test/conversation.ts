@@ -3,7 +3,7 @@
  * `chat.gpu.test.ts`. Not shipped.
  */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   BudgetFault,
   CancelledFault,
@@ -12,6 +12,7 @@ import {
   MissingFault,
   UnsupportedFault,
 } from '../../bytes/fault.ts';
+import { KeyValueCache } from '../cache.ts';
 import { Chat, type GenerateOptions } from '../chat.ts';
 import type { Placed } from './agreement.ts';
 import { forward, type Tensors } from './forward.ts';
@@ -160,6 +161,39 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
     await expect(reply).rejects.toThrow(/tokenizer\.json gives the token 600 where the model knows 512/);
     await expect(reply).rejects.toBeInstanceOf(MismatchFault);
     await foreign.dispose();
+  });
+
+  it('shows the half of a character with which a reply was cut off', async () => {
+    // The comma that the story begins with and the first byte of a character change places.
+    const tokenizer = stories.sideFiles
+      .get('tokenizer.json')
+      ?.replace('",": 432', '"<0xE2>": 432')
+      .replace('"<0xE2>": 229', '",": 229');
+    if (!tokenizer?.includes('"<0xE2>": 432')) throw new Error('no tokenizer');
+    const sideFiles = new Map([...stories.sideFiles, ['tokenizer.json', tokenizer]]);
+    const cut = await Chat.open({ config: stories.config, sideFiles, weights: placed.weights });
+    const pieces: string[] = [];
+    const reply = await cut.generate({
+      ...request('Once upon a time'),
+      maxNewTokens: 1,
+      onText: (piece) => pieces.push(piece),
+    });
+    expect(reply).toMatchObject({ text: '\uFFFD', tokens: 1 });
+    expect(pieces).toEqual(['\uFFFD']);
+    await cut.dispose();
+  });
+
+  it('gives the cache of every reply back, however it ended', async () => {
+    const dispose = vi.spyOn(KeyValueCache.prototype, 'dispose');
+    await continueFrom('Once upon a time', { maxNewTokens: 2 });
+    await continueFrom('Once upon a time', { signal: AbortSignal.abort() });
+    const failing = () => {
+      throw new Error('the listener failed');
+    };
+    await expect(continueFrom('Once upon a time', { onText: failing })).rejects.toThrow('the listener failed');
+    await chat.logits([1, 2]);
+    expect(dispose).toHaveBeenCalledTimes(4);
+    dispose.mockRestore();
   });
 
   it('ends for length where the context ends', async () => {
