@@ -192,6 +192,55 @@ describe('the engine', { timeout: 120_000 }, () => {
     expect((await engine.blend(text, NOTHING)).nonFinite).toEqual([]);
   });
 
+  it('puts files together that are picked one by one', async () => {
+    const files = (await fixture('stories260K-llama')).map(({ file }) => ({ path: file.name, file }));
+    const [config, ...rest] = files;
+    const weights = rest.filter(({ path }) => path.endsWith('.safetensors'));
+    const side = rest.filter(({ path }) => !path.endsWith('.safetensors'));
+    if (!config) throw new Error('no config');
+    const first = await engine.add(weights);
+    expect(first.added).toMatchObject([{ name: 'model', hasTokenizer: false }]);
+    await engine.add([config]);
+    const whole = await engine.add(side);
+    expect(whole.faults).toEqual([]);
+    expect(whole.added).toMatchObject([{ name: 'model', hasTokenizer: true, modelType: 'llama', chatObstacle: null }]);
+    await engine.remove('model');
+  });
+
+  it('goes on with a new device after the old one was lost', async () => {
+    const devices: GPUDevice[] = [];
+    const adapterOf = async (options?: GPURequestAdapterOptions) => {
+      const adapter = await navigator.gpu.requestAdapter(options);
+      if (!adapter) return null;
+      return new Proxy(adapter, {
+        get(target, key) {
+          if (key === 'requestDevice') {
+            return async (descriptor?: GPUDeviceDescriptor) => {
+              const device = await target.requestDevice(descriptor);
+              devices.push(device);
+              return device;
+            };
+          }
+          const value: unknown = Reflect.get(target, key, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    };
+    const gpu = { requestAdapter: adapterOf } as unknown as GPU;
+    const own = new Engine({ gpu, startReferenceWorkers: () => [] });
+    await own.start();
+    await own.add(await fixture('stories260K-llama'));
+    await own.add(await sibling('stories260K-llama', 'left', 1, 'F32'));
+    const text = recipe('varm', 'stories260K-llama', ['left']);
+    await own.blend(text, NOTHING);
+    devices[0]?.destroy();
+    await devices[0]?.lost;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const again = await own.blend(text, NOTHING);
+    expect(again.rewritten).toBe(again.tensors);
+    expect(devices).toHaveLength(2);
+  });
+
   it('stops a reply when its weights are about to change', async () => {
     const replying = say({ kind: 'blend' }, 'Once upon a time', 400);
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -12,7 +12,7 @@ import { describeArchitecture } from '../chat/architecture.ts';
 import { Chat, type Generated } from '../chat/chat.ts';
 import type { ChatWeights } from '../chat/weights.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
-import { openCheckpoints } from '../formats/open.ts';
+import { openCheckpoints, type GivenFile } from '../formats/open.ts';
 import { gpuHere, openDevice, type Device } from '../gpu/device.ts';
 import type { Arithmetic } from '../merge/arithmetic.ts';
 import { Blend, type WorkOptions } from '../merge/blend.ts';
@@ -27,6 +27,7 @@ import { layerCountOf } from '../recipe/resolve.ts';
 import { parseRecipe } from '../recipe/yaml.ts';
 import { version } from '../../package.json';
 import { openArchive, sweepArchives } from './archive.ts';
+import { continuesPick, isLoose } from './picking.ts';
 import type {
   BlendReport,
   CheckpointSummary,
@@ -88,7 +89,11 @@ interface Replying {
 export class Engine implements EngineApi {
   readonly #surroundings: EngineSurroundings;
   #checkpoints: readonly Checkpoint[] = [];
+  /** Loose files of the last additions, and the checkpoints that came of them: more of them may follow. */
+  #picked: { readonly files: readonly GivenFile[]; readonly names: readonly string[] } = { files: [], names: [] };
   #place: Promise<Place> | null = null;
+  /** The place once it is open. */
+  #opened: Place | null = null;
   #budgetBytes: number | null = null;
   #blendNumber = 0;
   /** The lineup that the live blend was made from. */
@@ -157,25 +162,32 @@ export class Engine implements EngineApi {
       solo: new Blend(arithmetic, { budgetBytes, keepsSources: false, beforeLiveGoes: () => this.#closeSoloChat() }),
     };
     device?.lost.then(() => this.#forgetPlace(place));
+    this.#opened = place;
     return place;
   }
 
   /** After a lost device everything on it is gone; the next command opens another. */
   async #forgetPlace(place: Place): Promise<void> {
-    if ((await this.#place) !== place) return;
+    if (this.#opened !== place) return;
+    this.#opened = null;
     this.#place = null;
     this.#blended = null;
     await Promise.allSettled([this.#closeBlendChat(), this.#closeSoloChat()]);
   }
 
   async add(files: readonly { readonly path: string; readonly file: File }[]): ReturnType<EngineApi['add']> {
+    const given = files.map(({ path, file }) => ({ path, bytes: fileBytes(file, path) }));
+    const before = continuesPick(this.#picked.files, given) ? this.#picked : { files: [], names: [] };
+    const all = [...before.files, ...given];
+    const others = this.#checkpoints.filter(({ name }) => !before.names.includes(name));
     const { checkpoints, faults } = await openCheckpoints(
-      files.map(({ path, file }) => ({ path, bytes: fileBytes(file, path) })),
-      this.#checkpoints.map((checkpoint) => checkpoint.name),
+      all,
+      others.map(({ name }) => name),
     );
     // In a recipe "+" joins a LoRA and "@" a revision, as in mergekit; a name may have neither.
     const named = checkpoints.map((own) => ({ ...own, name: own.name.replace(/[+@]/g, '_') }));
-    this.#checkpoints = [...this.#checkpoints, ...named];
+    this.#checkpoints = [...others, ...named];
+    this.#picked = all.every(isLoose) ? { files: all, names: named.map(({ name }) => name) } : { files: [], names: [] };
     return { added: named.map(summarise), faults };
   }
 
@@ -183,6 +195,7 @@ export class Engine implements EngineApi {
     const checkpoint = this.#checkpoints.find((own) => own.name === name);
     if (!checkpoint) return;
     this.#checkpoints = this.#checkpoints.filter((own) => own !== checkpoint);
+    if (this.#picked.names.includes(name)) this.#picked = { files: [], names: [] };
     const place = await this.#open();
     await this.#inTurn('weigh', async () => {
       place.blend.forget(checkpoint);

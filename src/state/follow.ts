@@ -42,9 +42,9 @@ export function follow(studio: Studio): Follower {
   let firstWaitedMs: number | null = null;
   /** From the first Merge on, changes are followed by the blend. */
   let isLive = false;
-  let blendsRunning = 0;
+  /** The text that is being blended; null while none is. */
+  let blending: string | null = null;
   let heldBack = 0;
-  let weighing: Promise<unknown> = Promise.resolve();
   let measuredKey: string | null = null;
 
   const later = () => {
@@ -87,10 +87,10 @@ export function follow(studio: Studio): Follower {
     if (heldBack > 0) return;
     const follows = plan.mode === 'resident' || (plan.mode === 'cached' && plan.readBytes <= AUTO_REREAD_BYTES);
     const reblend = async () => {
-      if (!isStale() && isLive && follows && get().blendText !== text) await blend(text, recipe, isStale);
+      if (!isStale() && isLive && follows && (blending ?? get().blendText) !== text) await blend(text, recipe, isStale);
     };
     // The engine does one thing after another: only a newer blend stops one that is running.
-    if (blendsRunning > 0) await reblend();
+    if (blending !== null) await reblend();
     if (isStale()) return;
     if (!needsReading(recipe) || plan.readBytes <= AUTO_MEASURE_BYTES) await weigh(text, recipe, isStale);
     else set({ awaitsMeasure: true, map: null });
@@ -102,13 +102,8 @@ export function follow(studio: Studio): Follower {
     return unit !== null && measuredKey !== keyOf(recipe, unit);
   }
 
-  /** Weighs one at a time; a text that is no longer the newest when its turn comes is not weighed. */
   async function weigh(text: string, recipe: Recipe, isStale: () => boolean): Promise<void> {
-    await weighing;
-    if (isStale()) return;
-    const running = perform('weigh', (onProgress) => engine.weigh(text, onProgress));
-    weighing = running;
-    const map = await running;
+    const map = await perform('weigh', (onProgress) => engine.weigh(text, onProgress));
     if (map === null) {
       if (!isStale()) set({ awaitsMeasure: true });
       return;
@@ -117,18 +112,16 @@ export function follow(studio: Studio): Follower {
     if (!isStale()) set({ map, awaitsMeasure: false });
   }
 
-  async function blend(text: string, recipe: Recipe, isStale: () => boolean): Promise<BlendReport | null> {
-    blendsRunning++;
+  async function blend(text: string, recipe: Recipe, isStale: () => boolean): Promise<void> {
+    blending = text;
     const report = await perform('blend', (onProgress) => engine.blend(text, onProgress));
-    blendsRunning--;
-    if (report === null) return null;
+    if (blending === text) blending = null;
+    if (report === null) return;
     // A blend that finished is the live one, also where the text has moved on since.
     if (report.blend > (get().blend?.blend ?? -1))
       set({ blend: report, blendText: text, outcome: blendOutcome(report) });
     measuredKey = keyOf(recipe, statisticsUnit(recipe));
-    if (isStale()) return report;
-    if (get().map === null || get().awaitsMeasure) await weigh(text, recipe, isStale);
-    return report;
+    if (!isStale() && (get().map === null || get().awaitsMeasure)) await weigh(text, recipe, isStale);
   }
 
   return {
@@ -141,19 +134,18 @@ export function follow(studio: Studio): Follower {
     async merge() {
       const { text, recipe } = get();
       if (recipe === null) return;
+      if (blending === text) return;
       isLive = true;
       const mine = turn;
-      await weighing;
-      // A change during the wait is blended by what follows it.
-      if (mine !== turn) return;
       await blend(text, recipe, () => mine !== turn);
-      if (blendsRunning === 0) isLive = get().blend !== null;
+      if (blending === null) isLive = get().blend !== null;
     },
     async cancel() {
       turn++;
       clearTimeout(timer);
       firstWaitedMs = null;
       isLive = get().blend !== null;
+      if (get().map === null && get().check?.plan) set({ awaitsMeasure: true });
       await engine.cancel();
     },
     holdBack() {

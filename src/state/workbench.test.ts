@@ -304,6 +304,59 @@ describe('merging', () => {
     expect(of('blend').at(-1)?.args[0]).toContain('weight: 2');
   });
 
+  it('blends once where Merge is pressed right after a change', async () => {
+    const { of, commands, setWeight } = await readyBench();
+    setWeight(2);
+    const merging = commands.merge.perform();
+    await vi.advanceTimersByTimeAsync(400);
+    expect(of('blend')).toHaveLength(1);
+    expect(of('blend')[0]?.args[0]).toContain('weight: 2');
+    of('blend')[0]?.resolve(blendReport(1));
+    await merging;
+    await vi.advanceTimersByTimeAsync(400);
+    expect(of('blend')).toHaveLength(1);
+  });
+
+  it('takes the place of a running blend at once, before weighing', async () => {
+    const { of, commands, setWeight } = await readyBench();
+    const weighed = of('weigh').length;
+    void commands.merge.perform();
+    await vi.advanceTimersByTimeAsync(0);
+    setWeight(2);
+    await vi.advanceTimersByTimeAsync(150);
+    expect(of('blend')).toHaveLength(2);
+    expect(of('weigh')).toHaveLength(weighed);
+    of('blend')[0]?.reject(new DOMException('replaced', 'AbortError'));
+    of('blend')[1]?.resolve(blendReport(1));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(of('weigh')).toHaveLength(weighed + 1);
+  });
+
+  it('does not begin to follow where the first merge was stopped', async () => {
+    const { of, commands, setWeight } = await readyBench();
+    const merging = commands.merge.perform();
+    await vi.advanceTimersByTimeAsync(0);
+    void commands.cancel.perform();
+    of('blend')[0]?.reject(new DOMException('stopped', 'AbortError'));
+    await merging;
+    setWeight(2);
+    await vi.advanceTimersByTimeAsync(300);
+    expect(of('blend')).toHaveLength(1);
+  });
+
+  it('offers to measure again where measuring was stopped', async () => {
+    const b = bench();
+    b.answer('check', () => checkReport());
+    b.answer('cancel', () => undefined);
+    await b.open(FAMILY);
+    await vi.advanceTimersByTimeAsync(200);
+    void b.commands.cancel.perform();
+    b.of('weigh')[0]?.reject(new DOMException('stopped', 'AbortError'));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(b.state().fault).toBeNull();
+    expect(b.commands.measure.isEnabled()).toBe(true);
+  });
+
   it('does not follow where the sources would be read again at length', async () => {
     const { of, commands, setWeight } = await readyBench({ mode: 'cached', readBytes: 600_000_000 });
     const merging = commands.merge.perform();

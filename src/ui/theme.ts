@@ -45,7 +45,7 @@ const gray: MantineColorsTuple = [
 export const theme = createTheme({
   colors: { verdigris, dark, gray },
   primaryColor: 'verdigris',
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: { light: 7, dark: 6 },
   autoContrast: true,
   luminanceThreshold: 0.25,
   defaultRadius: 5,
