@@ -26,11 +26,11 @@ export function shortCount(count: number): string {
   return `${(count / scale).toPrecision(3)} ${letter}`;
 }
 
-/** Milliseconds, or seconds from ten thousand on: `23 ms`, `14.2 s`. */
+/** Milliseconds, or seconds from two on: `23 ms`, `4.50 s`. */
 export function timeFigure(milliseconds: number): string {
   if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`;
-  if (milliseconds < 10_000) return `${Math.round(milliseconds)} ms`;
-  return `${(milliseconds / 1000).toFixed(1)} s`;
+  if (milliseconds < 2000) return `${Math.round(milliseconds)} ms`;
+  return `${(milliseconds / 1000).toFixed(milliseconds < 10_000 ? 2 : 1)} s`;
 }
 
 /** Time left, coarse on purpose so that it does not flicker: `8 s`, `3 min`, `2 h 5 min`. */

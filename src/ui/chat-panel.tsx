@@ -36,9 +36,9 @@ export function ChatPanel() {
   };
 
   return (
-    <section aria-labelledby="chat-title" className={styles.section}>
+    <section className={styles.section}>
       <div className={styles.head}>
-        <h2 id="chat-title">Chat</h2>
+        <h2>Chat</h2>
         <CommandButton command={commands.regenerate} variant="subtle" size="compact-xs" />
         <CommandButton command={commands.clearChat} variant="subtle" size="compact-xs" />
       </div>

@@ -15,8 +15,8 @@ export function MapPanel() {
       ? `Measuring reads ${bytesFigure(plan.readBytes)} once. Press Measure to see the weights first, or Merge to do both.`
       : 'Layer by layer and module by module, the share of each model appears here.';
   return (
-    <section aria-labelledby="map-title" className={styles.section}>
-      <h2 id="map-title">Where each model weighs</h2>
+    <section className={styles.section}>
+      <h2>Weights map</h2>
       <p className={styles.waiting}>{sentence}</p>
     </section>
   );

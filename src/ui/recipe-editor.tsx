@@ -10,9 +10,9 @@ export function RecipeEditor() {
   const text = useStudio((state) => state.text);
   const problems = useStudio((state) => state.problems);
   return (
-    <section aria-labelledby="recipe-title" className={styles.section}>
+    <section className={styles.section}>
       <div className={styles.head}>
-        <h2 id="recipe-title">Recipe</h2>
+        <h2>Recipe</h2>
         <Button
           variant="subtle"
           size="compact-xs"

@@ -26,6 +26,8 @@ function run(command: Command, event: KeyboardEvent): void {
   const isUndo = command.name === 'undo' || command.name === 'redo';
   if (isUndo && event.target instanceof Element && event.target.matches(OWN_UNDO)) return;
   if (event.defaultPrevented) return;
+  // Escape means many things; it is taken only while there is something to stop.
+  if (command.name === 'stop' && !command.isEnabled()) return;
   // The browser's own meaning (save the page, undo in a field) gives way also where the command cannot be used.
   event.preventDefault();
   if (command.isEnabled()) void command.perform();

@@ -190,9 +190,9 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   };
 
   return (
-    <section aria-labelledby="map-title" className={styles.section}>
+    <section className={styles.section}>
       <div className={styles.head}>
-        <h2 id="map-title">Where each model weighs</h2>
+        <h2>Weights map</h2>
         <CommandButton command={commands.resetWeights} variant="subtle" size="compact-xs" />
       </div>
       <ul className={styles.legend} aria-label="Models on the map">
