@@ -206,7 +206,7 @@ function read(config: ModelConfig | null, names: ReadonlySet<string>): Architect
 
 function refuseWindow(config: ModelConfig, family: Family, trainedTokens: number): void {
   const window = family.window(config);
-  if (window !== null && !(typeof window === 'number' && window >= trainedTokens)) {
+  if (window !== null && !(typeof window === 'number' && window >= Math.min(trainedTokens, MAX_CONTEXT_TOKENS))) {
     throw new UnsupportedFault(
       `its attention slides over a window (sliding_window ${JSON.stringify(window)} of ${trainedTokens} positions)`,
     );

@@ -4,7 +4,7 @@
  */
 
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,7 @@ import { deviation, readModel, varm } from './test/oracle.ts';
 import { runCli } from './test/run-cli.ts';
 import { writeFamily } from './test/tiny-checkpoint.ts';
 
+const DRIVER = 'vk_swiftshader_icd.json';
 const launcher = fileURLToPath(new URL('../../tools/fusewright.mjs', import.meta.url));
 
 let root: string;
@@ -86,7 +87,7 @@ describe('the process', () => {
   it('merges on threads with the very bits of one thread', async () => {
     const { code, stdout, stderr } = await start(['merge', 'recipe.yml', 'threads', '--device', 'cpu']).ended;
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Merging on the CPU .*\n$/) });
-    expect(stdout).toMatch(/^Wrote 5 files, .* to threads in /);
+    expect(stdout).toMatch(/^Wrote \d+ files, .* to threads in /);
     expect(await runCli(['merge', join(root, 'recipe.yml'), join(root, 'one'), '--device', 'cpu'])).toMatchObject({
       code: 0,
     });
@@ -154,10 +155,13 @@ describe('the process', () => {
   );
 });
 
-/** The Chromium of these tests; Debian's command is a script that lies elsewhere. */
-async function realChromium(): Promise<string> {
+/** The folder of a Chromium with its software driver; its command may be a link or a script that lies elsewhere. */
+async function driverFolder(): Promise<string> {
   const found = findChromium();
-  if (found === undefined) throw new Error('there is no Chromium; npm test installs one');
-  const head = (await readFile(found)).subarray(0, 2).toString();
-  return head === '#!' ? '/usr/lib/chromium/chromium' : found;
+  const beside = found === undefined ? [] : [dirname(await realpath(found))];
+  for (const folder of [...beside, '/usr/lib/chromium', '/usr/lib/chromium-browser', '/opt/google/chrome']) {
+    const files = await readdir(folder).catch(() => []);
+    if (files.includes(DRIVER) && files.includes('libvulkan.so.1')) return folder;
+  }
+  throw new Error('there is no Chromium with a software driver; npm test installs one');
 }

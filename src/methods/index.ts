@@ -4,9 +4,12 @@
 
 import type { Method } from './method.ts';
 
-const modules = import.meta.glob<Record<string, unknown>>(['./*.ts', '!./*.test.ts', '!./method.ts', '!./index.ts'], {
-  eager: true,
-});
+const modules = import.meta.glob<Record<string, unknown>>(
+  ['./*.ts', '!./*.test.ts', '!./method.ts', '!./index.ts', '!./docs.ts'],
+  {
+    eager: true,
+  },
+);
 
 const shaders = import.meta.glob<string>('/shaders/*.wgsl', { eager: true, query: '?raw', import: 'default' });
 

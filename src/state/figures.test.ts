@@ -29,7 +29,14 @@ describe('figures', () => {
     ]);
   });
   it('writes times', () => {
-    expect([0, 9.94, 23.4, 1999, 4503, 14_200].map(timeFigure)).toEqual(['0.0 ms', '9.9 ms', '23 ms', '1999 ms', '4.50 s', '14.2 s']);
+    expect([0, 9.94, 23.4, 1999, 4503, 14_200].map(timeFigure)).toEqual([
+      '0.0 ms',
+      '9.9 ms',
+      '23 ms',
+      '1999 ms',
+      '4.50 s',
+      '14.2 s',
+    ]);
     expect([0.2, 89, 90, 5400, 7500].map(timeLeft)).toEqual(['1 s', '89 s', '2 min', '1 h 30 min', '2 h 5 min']);
   });
 });

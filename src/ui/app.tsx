@@ -1,6 +1,6 @@
 /** The page: one workbench over one engine, laid out in the order in which a person works. */
 
-import '@mantine/core/styles.css';
+import './mantine-styles.ts';
 import './page.css';
 import { MantineProvider } from '@mantine/core';
 import { connectEngine } from '../state/engine-client.ts';
