@@ -22,7 +22,11 @@ export const TARGETS = {
       ssr: true,
       outDir: 'dist-cli',
       rolldownOptions: {
-        input: { fusewright: 'src/cli/main.ts', 'reference-worker': 'src/cli/reference-worker.ts' },
+        input: {
+          fusewright: 'src/cli/main.ts',
+          'reference-worker': 'src/cli/reference-worker.ts',
+          evidence: 'src/cli/evidence.ts',
+        },
       },
     },
   },

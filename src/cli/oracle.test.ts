@@ -197,6 +197,28 @@ models:
   });
 });
 
+describe('the oracle', () => {
+  it('tells every granularity and statistic from every other, and a rounding too many from one', async () => {
+    const { base, models } = await family('llama', 'BF16');
+    const results = (['model', 'layer', 'module', 'tensor', 'row', 'element'] as const).flatMap((granularity) =>
+      (['square', 'abs'] as const).map((statistic) => varm(base, models, { granularity, statistic })),
+    );
+    const name = 'model.layers.1.mlp.down_proj.weight';
+    for (const a of results) {
+      for (const b of results) {
+        if (a === b) continue;
+        const values = a.get(name) ?? new Float64Array();
+        const tensor = { shape: [values.length], dtype: 'F32', values };
+        expect(deviation(tensor, b.get(name) ?? new Float64Array())).toBeGreaterThan(1);
+      }
+    }
+    const exact = Float64Array.of(1 + 2 ** -9, 1, 0);
+    const rounded = (first: number) => ({ shape: [3], dtype: 'BF16', values: Float64Array.of(first, 1, 0) });
+    expect(deviation(rounded(1), exact)).toBeLessThan(1);
+    expect(deviation(rounded(1 + 2 ** -7), exact)).toBeGreaterThan(1);
+  });
+});
+
 describe('mixed dtypes', () => {
   it('blends an F32 base with BF16 and F16 models, read exactly', async () => {
     const folder = join(root, 'mixed');

@@ -131,8 +131,8 @@ describe('the process', () => {
   it.runIf(process.platform === 'linux')(
     'merges through WebGPU where Dawn finds an adapter',
     async () => {
-      const folder = dirname(await realChromium());
-      const driver = join(folder, 'vk_swiftshader_icd.json');
+      const folder = await driverFolder();
+      const driver = join(folder, DRIVER);
       const result = await start(['merge', 'recipe.yml', 'gpu', '--device', 'gpu'], {
         LD_LIBRARY_PATH: folder,
         VK_ICD_FILENAMES: driver,
@@ -160,7 +160,7 @@ async function driverFolder(): Promise<string> {
   const found = findChromium();
   const beside = found === undefined ? [] : [dirname(await realpath(found))];
   for (const folder of [...beside, '/usr/lib/chromium', '/usr/lib/chromium-browser', '/opt/google/chrome']) {
-    const files = await readdir(folder).catch(() => []);
+    const files: string[] = await readdir(folder).catch(() => []);
     if (files.includes(DRIVER) && files.includes('libvulkan.so.1')) return folder;
   }
   throw new Error('there is no Chromium with a software driver; npm test installs one');

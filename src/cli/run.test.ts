@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CountingBytes } from '../bytes/counting-bytes.ts';
+import type * as NodeBytesModule from '../bytes/node-bytes.ts';
 import { openPlace } from './device.ts';
 import { startReferencePool } from './reference-pool.ts';
 import { runCli } from './test/run-cli.ts';
@@ -15,7 +16,7 @@ import { writeFamily, writeTiny } from './test/tiny-checkpoint.ts';
 const watched = vi.hoisted(() => ({ files: [] as CountingBytes[] }));
 
 vi.mock('../bytes/node-bytes.ts', async (importOriginal) => {
-  const original = await importOriginal<typeof import('../bytes/node-bytes.ts')>();
+  const original = await importOriginal<typeof NodeBytesModule>();
   const { countingBytes } = await import('../bytes/counting-bytes.ts');
   return {
     nodeBytes: async (path: string, name?: string) => {

@@ -32,7 +32,6 @@ export interface Output {
 /** Why a name cannot be a file's name; null where it can. */
 export function nameObstacle(name: string): string | null {
   if (name.trim() === '') return 'Give the result a name.';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   if (/[<>:"/\\|?*\u0000-\u001f]/.test(name) || /^\.|[. ]$/.test(name)) {
     return 'A name may not hold < > : " / \\ | ? * or begin or end with a dot.';
   }

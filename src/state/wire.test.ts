@@ -1,5 +1,5 @@
 import { MessageChannel } from 'node:worker_threads';
-import { type Endpoint, expose, type Remote, wrap } from 'comlink';
+import { type Endpoint, expose, type Remote, transferHandlers, wrap } from 'comlink';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Fault, MismatchFault } from '../bytes/fault.ts';
 import type { EngineApi } from './engine-api.ts';
@@ -47,5 +47,11 @@ describe('wire', () => {
       throw new MismatchFault('Not siblings.', { cause: () => {} });
     });
     await expect(remote.check('')).rejects.toMatchObject({ code: 'mismatch', message: 'Not siblings.', details: {} });
+  });
+
+  it('takes what a worker without this wire throws as an error with its message', () => {
+    const handler = transferHandlers.get('throw');
+    const sent = { isError: true, value: { message: 'out of memory', name: 'RangeError', stack: '' } };
+    expect(() => handler?.deserialize(sent)).toThrow('out of memory');
   });
 });

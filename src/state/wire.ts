@@ -15,17 +15,23 @@ interface Thrown {
 const builtIn = transferHandlers.get('throw') as TransferHandler<Thrown, unknown> | undefined;
 if (!builtIn) throw new Error('Comlink no longer has a handler named "throw"');
 
-const throwHandler: TransferHandler<Thrown, FaultReport> = {
+const throwHandler: TransferHandler<Thrown, unknown> = {
   canHandle: (value): value is Thrown => builtIn.canHandle(value),
   serialize: ({ value }) => {
     const { code, message, details } = toReport(value);
     // Details that cannot be cloned must not hide the failure itself.
     return [{ code, message, details: plain(details) }, []];
   },
-  deserialize: (report) => {
-    throw fromReport(report);
+  deserialize: (sent) => {
+    // A worker that knows nothing of faults (the CPU path's arithmetic) sends Comlink's own form.
+    if (!isReport(sent)) return builtIn.deserialize(sent);
+    throw fromReport(sent);
   },
 };
+
+function isReport(sent: unknown): sent is FaultReport {
+  return typeof sent === 'object' && sent !== null && 'code' in sent && 'message' in sent && 'details' in sent;
+}
 
 function plain(details: FaultReport['details']): FaultReport['details'] {
   try {

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from 'react';
 import { isReplying, MERGED_LABEL, type Turn } from '../state/chat-store.ts';
-import { timeFigure } from '../state/figures.ts';
+import { plural, timeFigure } from '../state/figures.ts';
 import styles from './chat-log.module.css';
 import { FaultNote } from './fault-note.tsx';
 import { useChat } from './workbench-context.ts';
@@ -16,7 +16,6 @@ export function ChatLog() {
   const log = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: new text is the trigger
   useEffect(() => {
     if (follows.current && log.current) log.current.scrollTop = log.current.scrollHeight;
   }, [turns]);
@@ -28,7 +27,7 @@ export function ChatLog() {
       role="log"
       aria-label="Chat"
       aria-busy={busy}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+      // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling region must be reachable by keyboard
       tabIndex={0}
       className={styles.log}
       onScroll={(event) => {
@@ -78,8 +77,9 @@ function captionOf({ speaker, phase, reply }: Turn): string {
   const who = reply.blend === null ? name : `${name}, blend ${reply.blend}`;
   const figures = [
     who,
-    `${reply.tokens} tokens`,
-    `${reply.tokensPerSecond.toFixed(1)} tokens/s`,
+    plural(reply.tokens, 'token'),
+    // One token has no rate.
+    ...(reply.tokens > 1 ? [`${reply.tokensPerSecond.toFixed(1)} tokens/s`] : []),
     `first after ${timeFigure(reply.msToFirstToken)}`,
   ];
   if (reply.stoppedBy === 'length') figures.push('cut at max tokens');

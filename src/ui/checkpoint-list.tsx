@@ -48,7 +48,6 @@ function CheckpointCard({ checkpoint }: { checkpoint: CheckpointSummary }) {
 
   return (
     // A fieldset would put its legend into every control's name.
-    // biome-ignore lint/a11y/useSemanticElements: see above
     <div role="group" aria-label={name} className={styles.card} data-base={isBase || undefined}>
       <div className={styles.head}>
         <ModelLetter index={place} />

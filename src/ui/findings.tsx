@@ -22,7 +22,7 @@ export function Findings() {
             {tensors.length > 0 && (
               <details open={severity === 'error'}>
                 <summary>{tensorCount === 1 ? 'The tensor' : `The ${tensorCount} tensors`}</summary>
-                {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling list must be reachable by keyboard */}
+                {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling list must be reachable by keyboard */}
                 <ul className={styles.tensors} tabIndex={0} aria-label="Tensors">
                   {tensors.map((name) => (
                     <li key={name}>{name}</li>

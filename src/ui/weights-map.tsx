@@ -80,7 +80,6 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   );
 
   // A new map has the value that was dragged to.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the map's arrival is the trigger
   useEffect(() => {
     if (drag.current === null) setDraft(null);
   }, [map]);
@@ -206,7 +205,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
         </li>
       </ul>
       <div ref={wrapper} className={styles.wrapper}>
-        {/* biome-ignore lint/a11y/noStaticElementInteractions: the handlers belong to the grid's cells */}
+        {/* oxlint-disable-next-line jsx-a11y/no-static-element-interactions -- the handlers belong to the grid's cells */}
         <div
           className={styles.scroller}
           onKeyDown={onKeyDown}
@@ -218,7 +217,6 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
           onClick={onClick}
           onFocus={onFocus}
         >
-          {/* biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a table whose cells are operated is a grid */}
           <table role="grid" aria-label="Weights map" className={styles.grid}>
             <thead>
               <tr>

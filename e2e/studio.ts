@@ -1,0 +1,139 @@
+/**
+ * Studio: the page as a person (or somebody's script) drives it, by roles and accessible names alone. Not a place for
+ * expectations about numbers; those are the specs'.
+ */
+
+import { type Download, expect, type Locator, type Page } from '@playwright/test';
+
+/** SwiftShader compiles dozens of kernels before the first token of the first chat. */
+const FIRST_REPLY_MS = 90_000;
+
+export class Studio {
+  readonly checkpoints: Locator;
+  readonly method: Locator;
+  readonly map: Locator;
+  readonly status: Locator;
+  readonly recipe: Locator;
+  readonly talkTo: Locator;
+  readonly message: Locator;
+  readonly log: Locator;
+
+  constructor(readonly page: Page) {
+    this.checkpoints = page.getByRole('region', { name: 'Checkpoints' });
+    this.method = page.getByRole('combobox', { name: 'Method' });
+    this.map = page.getByRole('grid', { name: 'Weights map' });
+    this.status = page.getByRole('status');
+    this.recipe = page.getByRole('textbox', { name: 'Recipe' });
+    this.talkTo = page.getByRole('combobox', { name: 'Talk to' });
+    this.message = page.getByRole('textbox', { name: 'Message' });
+    this.log = page.getByRole('log', { name: 'Chat' });
+  }
+
+  button(name: string): Locator {
+    return this.page.getByRole('button', { name, exact: true });
+  }
+
+  slider(name: string): Locator {
+    return this.page.getByRole('slider', { name, exact: true });
+  }
+
+  /** The number field beside a slider. */
+  field(name: string): Locator {
+    return this.page.getByRole('spinbutton', { name: `${name} value`, exact: true });
+  }
+
+  combobox(name: string): Locator {
+    return this.page.getByRole('combobox', { name, exact: true });
+  }
+
+  checkpoint(name: string): Locator {
+    return this.checkpoints.getByRole('group', { name, exact: true });
+  }
+
+  /** The names of the open checkpoints, in the order of the page. */
+  async names(): Promise<string[]> {
+    const groups = await this.checkpoints.getByRole('group').all();
+    return Promise.all(groups.map(async (group) => (await group.getAttribute('aria-label')) ?? ''));
+  }
+
+  /** A cell of the map, by row, column and model. */
+  cell(row: string, column: string, model: string): Locator {
+    return this.map.getByRole('gridcell', { name: new RegExp(`^${escaped(`${row} ${column} ${model}:`)}`) });
+  }
+
+  /** Opens the page and waits until the engine says where it runs. */
+  async visit(): Promise<void> {
+    await this.page.goto('/');
+    await expect(this.status).toContainText(/WebGPU|CPU/);
+  }
+
+  async openSamples(): Promise<void> {
+    await this.button('Open samples').click();
+    await expect(this.checkpoints.getByRole('group')).toHaveCount(4);
+    await expect(this.map).toBeVisible();
+  }
+
+  /** Picks files one by one, or several at once, without their folders. */
+  async addFiles(...paths: readonly string[]): Promise<void> {
+    await this.page.getByLabel('Add checkpoints').setInputFiles(paths);
+  }
+
+  async addFolder(path: string): Promise<void> {
+    await this.page.getByLabel('Add a folder').setInputFiles(path);
+  }
+
+  /** Presses Merge and waits until it is done; gives the new blend's number. */
+  async merge(): Promise<number> {
+    const before = await this.blendNumber();
+    await this.button('Merge').click();
+    return this.blendAfter(before);
+  }
+
+  /** Waits for a blend newer than `before`; gives its number. */
+  async blendAfter(before: number): Promise<number> {
+    await expect.poll(() => this.blendNumber(), { timeout: 60_000 }).toBeGreaterThan(before);
+    return this.blendNumber();
+  }
+
+  /** The number of the blend that the status line tells of; 0 where it tells of none. */
+  async blendNumber(): Promise<number> {
+    return Number(/\(blend (\d+),/.exec(await this.status.innerText())?.[1] ?? 0);
+  }
+
+  /** The text of the recipe. */
+  text(): Promise<string> {
+    return this.recipe.inputValue();
+  }
+
+  /** Sends a message and waits for the whole reply; gives what the log shows for this turn, line by line. */
+  async say(prompt: string): Promise<string[]> {
+    await this.message.fill(prompt);
+    await this.button('Send').click();
+    await this.replied();
+    return this.lastTurn();
+  }
+
+  /** Waits until no reply is on its way. */
+  async replied(): Promise<void> {
+    await expect(this.log.getByText(/tokens\/s/).last()).toBeVisible({ timeout: FIRST_REPLY_MS });
+    await expect(this.log).toHaveAttribute('aria-busy', 'false', { timeout: FIRST_REPLY_MS });
+  }
+
+  /** The paragraphs of the newest turn: in a chat the prompt, the reply and its figures. */
+  async lastTurn(): Promise<string[]> {
+    return this.log.locator(':scope > *').last().getByRole('paragraph').allInnerTexts();
+  }
+
+  /** Presses Save and waits for the download. */
+  async save(): Promise<Download> {
+    const [download] = await Promise.all([
+      this.page.waitForEvent('download', { timeout: 60_000 }),
+      this.button('Save').click(),
+    ]);
+    return download;
+  }
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
