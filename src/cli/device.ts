@@ -79,7 +79,7 @@ async function openGpu(find: () => Promise<FoundGpu>): Promise<Device | string> 
 
 function gpuPlace(device: Device): Place {
   const arithmetic = new GpuArithmetic(device);
-  const software = device.isSoftware ? ' (a software adapter: right, but slow)' : '';
+  const software = device.isSoftware ? ' (a software adapter: right, but slow; --device cpu may be faster)' : '';
   return {
     arithmetic,
     reason: `Merging on the GPU through WebGPU: ${device.label}${software}.`,

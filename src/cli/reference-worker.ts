@@ -14,7 +14,12 @@ expose(
   {
     run(work: ReferenceWork): ReferenceResult {
       const result = doReferenceWork(work);
-      return transfer(result, [result.bytes.buffer, result.values.buffer, result.partials.buffer]);
+      // The empty ones are shared constants: handing them over once would break the next result.
+      const buffers = [result.bytes.buffer, result.values.buffer, result.partials.buffer];
+      return transfer(
+        result,
+        buffers.filter((buffer) => buffer.byteLength > 0),
+      );
     },
   },
   nodeEndpoint(parentPort),

@@ -107,6 +107,14 @@ describe('the pre-flight', () => {
     expect(findings.find((own) => own.code === 'config')?.message).toContain('rope_theta 500000 instead of 10000');
   });
 
+  it('says once that the donor has no config, however many models there are', () => {
+    const [base, one, two] = trio();
+    const bare = { ...base, config: null };
+    expect(codes(checking(VARM, [bare, one, two]).findings)).toEqual(['warning config']);
+    const alone = 'merge_method: linear\nmodels:\n  - model: base\n    parameters: {weight: 1}\n';
+    expect(codes(checking(alone, [bare]).findings)).toEqual(['warning config']);
+  });
+
   it('refuses weights that add up to zero before anything is read', () => {
     const models = family(2);
     const text =

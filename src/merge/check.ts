@@ -10,7 +10,7 @@ import { METHODS } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { layerCountOf } from '../recipe/resolve.ts';
-import { compareSideFiles } from './compare.ts';
+import { compareSideFiles, missingConfig } from './compare.ts';
 import { finding, listed, type Finding } from './finding.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import { statisticsNeeded, weigh } from './weights.ts';
@@ -89,6 +89,7 @@ export function check(recipe: Recipe, find: (model: string) => Checkpoint | unde
   const others = [...new Set(models)].filter((model) => model !== donor);
   for (const checkpoint of new Set([donor, ...models])) findings.push(...quantisation(checkpoint));
   for (const other of others) findings.push(...compareTensors(donor, other));
+  findings.push(...missingConfig(donor));
   for (const other of others) findings.push(...compareSideFiles(donor, other));
   if (findings.some((f) => f.severity === 'error')) return { findings, lineup: null };
 

@@ -21,22 +21,25 @@ const MEANINGFUL = [
   'attention_bias',
 ] as const;
 
+/** The finding that the donor lends no config, or none. */
+export function missingConfig(donor: Checkpoint): Finding[] {
+  if (donor.config) return [];
+  return [
+    finding(
+      'warning',
+      'config',
+      `${donor.name} has no config.json, so the merge will have none; other tools need it to load the result.`,
+    ),
+  ];
+}
+
 /** Findings about `other` beside the donor of config and tokenizer. */
 export function compareSideFiles(donor: Checkpoint, other: Checkpoint): Finding[] {
   return [...compareConfig(donor, other), ...compareTokenizer(donor, other)];
 }
 
 function compareConfig(donor: Checkpoint, other: Checkpoint): Finding[] {
-  if (!donor.config) {
-    return [
-      finding(
-        'warning',
-        'config',
-        `${donor.name} has no config.json, so the merge will have none; other tools need it to load the result.`,
-      ),
-    ];
-  }
-  if (!other.config) return [];
+  if (!donor.config || !other.config) return [];
   const type = donor.config.model_type;
   const otherType = other.config.model_type;
   if (type !== undefined && otherType !== undefined && type !== otherType) {

@@ -48,7 +48,7 @@ export function createCommands(
   surroundings: Surroundings,
 ): Commands {
   const state = studio.store.getState;
-  const mergesNow = () => state().work?.kind === 'blend' || state().work?.kind === 'save';
+  const savesNow = () => state().work?.kind === 'save';
   const list: readonly Command[] = [
     {
       name: 'openSamples',
@@ -72,7 +72,7 @@ export function createCommands(
       name: 'merge',
       label: 'Merge',
       shortcut: 'mod+Enter',
-      isEnabled: () => mergeObstacle(state()) === null && !mergesNow(),
+      isEnabled: () => mergeObstacle(state()) === null && !savesNow(),
       perform() {
         // Takes effect when the blend is there.
         chat.choose({ kind: 'blend' });
@@ -142,7 +142,7 @@ export function createCommands(
       label: 'Save',
       shortcut: 'mod+S',
       isEnabled: () =>
-        saveObstacle(state()) === null && nameObstacle(output.store.getState().name) === null && !mergesNow(),
+        saveObstacle(state()) === null && nameObstacle(output.store.getState().name) === null && !savesNow(),
       perform: () => output.save(),
     },
   ];

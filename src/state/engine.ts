@@ -85,12 +85,21 @@ interface Replying {
   readonly done: Promise<unknown>;
 }
 
+/** Loose files that more may follow, the checkpoints that came of them, and what was said about those that broke. */
+interface Picked {
+  readonly files: readonly GivenFile[];
+  readonly names: readonly string[];
+  readonly faults: readonly string[];
+}
+
+const NOTHING_PICKED: Picked = { files: [], names: [], faults: [] };
+
 /** The engine. */
 export class Engine implements EngineApi {
   readonly #surroundings: EngineSurroundings;
   #checkpoints: readonly Checkpoint[] = [];
   /** Loose files of the last additions, and the checkpoints that came of them: more of them may follow. */
-  #picked: { readonly files: readonly GivenFile[]; readonly names: readonly string[] } = { files: [], names: [] };
+  #picked: Picked = NOTHING_PICKED;
   #place: Promise<Place> | null = null;
   /** The place once it is open. */
   #opened: Place | null = null;
@@ -177,7 +186,7 @@ export class Engine implements EngineApi {
 
   async add(files: readonly { readonly path: string; readonly file: File }[]): ReturnType<EngineApi['add']> {
     const given = files.map(({ path, file }) => ({ path, bytes: fileBytes(file, path) }));
-    const before = continuesPick(this.#picked.files, given) ? this.#picked : { files: [], names: [] };
+    const before = continuesPick(this.#picked.files, given) ? this.#picked : NOTHING_PICKED;
     const all = [...before.files, ...given];
     const others = this.#checkpoints.filter(({ name }) => !before.names.includes(name));
     const { checkpoints, faults } = await openCheckpoints(
@@ -187,15 +196,19 @@ export class Engine implements EngineApi {
     // In a recipe "+" joins a LoRA and "@" a revision, as in mergekit; a name may have neither.
     const named = checkpoints.map((own) => ({ ...own, name: own.name.replace(/[+@]/g, '_') }));
     this.#checkpoints = [...others, ...named];
-    this.#picked = all.every(isLoose) ? { files: all, names: named.map(({ name }) => name) } : { files: [], names: [] };
-    return { added: named.map(summarise), faults };
+    const told = new Set(before.faults);
+    const texts = faults.map(({ file, report }) => `${file}: ${report.message}`);
+    this.#picked = all.every(isLoose)
+      ? { files: all, names: named.map(({ name }) => name), faults: texts }
+      : NOTHING_PICKED;
+    return { added: named.map(summarise), faults: faults.filter((_, i) => !told.has(texts[i] ?? '')) };
   }
 
   async remove(name: string): Promise<void> {
     const checkpoint = this.#checkpoints.find((own) => own.name === name);
     if (!checkpoint) return;
     this.#checkpoints = this.#checkpoints.filter((own) => own !== checkpoint);
-    if (this.#picked.names.includes(name)) this.#picked = { files: [], names: [] };
+    if (this.#picked.names.includes(name)) this.#picked = NOTHING_PICKED;
     const place = await this.#open();
     await this.#inTurn('weigh', async () => {
       place.blend.forget(checkpoint);

@@ -10,14 +10,17 @@ import { useWorkbench } from './workbench-context.ts';
 /** React's types leave out the attribute that makes an input pick folders. */
 const FOLDERS = { webkitdirectory: '' } as InputHTMLAttributes<HTMLInputElement>;
 
-function FileButton({
+/** A file input that looks like a button; what is picked is opened. */
+export function FileButton({
   label,
   icon,
   attributes,
+  isQuiet = false,
 }: {
   label: string;
   icon: ReactNode;
   attributes?: InputHTMLAttributes<HTMLInputElement>;
+  isQuiet?: boolean;
 }) {
   const { studio } = useWorkbench();
   const take = (event: ChangeEvent<HTMLInputElement>) => {
@@ -27,7 +30,7 @@ function FileButton({
     input.value = '';
   };
   return (
-    <label className={styles.button}>
+    <label className={styles.button} data-quiet={isQuiet || undefined}>
       {icon}
       <span>{label}</span>
       <input type="file" multiple className={styles.input} onChange={take} {...attributes} />

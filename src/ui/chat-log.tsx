@@ -78,8 +78,7 @@ function captionOf({ speaker, phase, reply }: Turn): string {
   const figures = [
     who,
     plural(reply.tokens, 'token'),
-    // One token has no rate.
-    ...(reply.tokens > 1 ? [`${reply.tokensPerSecond.toFixed(1)} tokens/s`] : []),
+    `${reply.tokensPerSecond.toFixed(1)} tokens/s`,
     `first after ${timeFigure(reply.msToFirstToken)}`,
   ];
   if (reply.stoppedBy === 'length') figures.push('cut at max tokens');

@@ -5,16 +5,15 @@ import IconBlend from '@tabler/icons-react/dist/esm/icons/IconBlendMode.mjs';
 import { CommandButton } from './command-button.tsx';
 import styles from './merge-bar.module.css';
 import { useStatus } from './use-status.ts';
-import { useStudio, useWorkbench } from './workbench-context.ts';
+import { useEnabled, useStudio, useWorkbench } from './workbench-context.ts';
 
 export function MergeBar() {
   const { commands } = useWorkbench();
-  const isWorking = useStudio(
-    ({ work }) =>
-      work !== null && ['blend', 'save', 'weigh'].includes(work.kind) && (work.kind !== 'weigh' || work.bytesTotal > 0),
-  );
+  const canCancel = useEnabled(commands.cancel);
   const awaitsMeasure = useStudio((state) => state.awaitsMeasure);
   const { tone, sentence, fraction, code } = useStatus();
+  // With the sentence, not before it: work of a moment must not make the bar jump.
+  const isWorking = tone === 'busy' && canCancel;
   return (
     <section aria-label="Progress" className={styles.bar}>
       <div className={styles.row}>

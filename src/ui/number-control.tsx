@@ -35,8 +35,9 @@ export function NumberControl(props: NumberControlProps) {
   const wordNow = varies ? 'varies' : unsetWord;
   const filled = max > min ? ((Math.min(max, Math.max(min, shown)) - min) / (max - min)) * 100 : 0;
 
-  const type = (text: string) => {
+  const type = (text: string, isHalfTyped: boolean) => {
     setDraft(text);
+    if (isHalfTyped) return;
     if (text.trim() === '') {
       if (canUnset) onChange(null, `${gesture}-field`);
       return;
@@ -75,7 +76,7 @@ export function NumberControl(props: NumberControlProps) {
           placeholder={wordNow}
           value={draft ?? (value === null ? '' : String(value))}
           disabled={isDisabled}
-          onChange={(event) => type(event.currentTarget.value)}
+          onChange={(event) => type(event.currentTarget.value, event.currentTarget.validity.badInput)}
           onBlur={() => setDraft(null)}
         />
         {canUnset && value !== null && !isDisabled && (

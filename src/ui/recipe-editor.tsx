@@ -2,6 +2,8 @@
 
 import { Button, Textarea } from '@mantine/core';
 import IconDownload from '@tabler/icons-react/dist/esm/icons/IconDownload.mjs';
+import IconFolderOpen from '@tabler/icons-react/dist/esm/icons/IconFolderOpen.mjs';
+import { FileButton } from './add-files.tsx';
 import styles from './recipe-editor.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
@@ -13,6 +15,12 @@ export function RecipeEditor() {
     <section className={styles.section}>
       <div className={styles.head}>
         <h2>Recipe</h2>
+        <FileButton
+          label="Open"
+          icon={<IconFolderOpen size={13} aria-hidden />}
+          attributes={{ accept: '.yml,.yaml', multiple: false, 'aria-label': 'Open a recipe file' }}
+          isQuiet
+        />
         <Button
           variant="subtle"
           size="compact-xs"
@@ -28,6 +36,8 @@ export function RecipeEditor() {
       <Textarea
         aria-label="Recipe"
         aria-describedby="recipe-problems"
+        // Without this the component sets its own two and drops these.
+        withAria={false}
         aria-invalid={problems.length > 0}
         classNames={{ input: styles.text ?? '' }}
         autosize

@@ -5,12 +5,15 @@ import { type Status, statusOf } from '../state/status.ts';
 import { useStudio } from './workbench-context.ts';
 
 const SHOWN_EVERY_MS = 500;
+/** Work that is done sooner than this is not announced: only its result is. */
+const WORTH_SAYING_MS = 150;
 
 export function useStatus(): Status {
   const state = useStudio((s) => s);
   const status = statusOf(state);
   const [shown, setShown] = useState(status);
   const lastMs = useRef(0);
+  const busySinceMs = useRef<number | null>(null);
   const { tone, sentence, fraction, code } = status;
 
   useEffect(() => {
@@ -18,7 +21,10 @@ export function useStatus(): Status {
       lastMs.current = performance.now();
       setShown({ tone, sentence, fraction, code });
     };
-    const wait = tone === 'busy' ? lastMs.current + SHOWN_EVERY_MS - performance.now() : 0;
+    const now = performance.now();
+    busySinceMs.current = tone === 'busy' ? (busySinceMs.current ?? now) : null;
+    const dueMs = Math.max(lastMs.current + SHOWN_EVERY_MS, (busySinceMs.current ?? now) + WORTH_SAYING_MS);
+    const wait = tone === 'busy' ? dueMs - now : 0;
     if (wait <= 0) {
       show();
       return;

@@ -1,5 +1,6 @@
 /** The layout: checkpoints and method, the map with merge and recipe, chat and save; files may be dropped anywhere. */
 
+import { useEffect, useRef } from 'react';
 import { ChatPanel } from './chat-panel.tsx';
 import { CheckpointList } from './checkpoint-list.tsx';
 import { Findings } from './findings.tsx';
@@ -11,6 +12,7 @@ import { MethodPanel } from './method-panel.tsx';
 import { RecipeEditor } from './recipe-editor.tsx';
 import { SavePanel } from './save-panel.tsx';
 import { useDrop } from './use-drop.ts';
+import { useLeaveGuard } from './use-leave-guard.ts';
 import { useShortcuts } from './use-shortcuts.ts';
 import { Welcome } from './welcome.tsx';
 import { useStudio } from './workbench-context.ts';
@@ -20,6 +22,14 @@ export function WorkbenchPage() {
   const isEmpty = useStudio((state) => state.checkpoints.length === 0);
   const isDropping = useDrop();
   useShortcuts();
+  useLeaveGuard();
+  const checkpoints = useRef<HTMLDivElement>(null);
+  const wasEmpty = useRef(isEmpty);
+  useEffect(() => {
+    // What had the focus is gone with the invitation.
+    if (wasEmpty.current && !isEmpty) checkpoints.current?.focus({ preventScroll: true });
+    wasEmpty.current = isEmpty;
+  }, [isEmpty]);
   return (
     <div className={styles.page} data-dropping={isDropping || undefined}>
       <Header />
@@ -29,7 +39,7 @@ export function WorkbenchPage() {
         </main>
       ) : (
         <main className={styles.columns}>
-          <div className={styles.left}>
+          <div className={styles.left} ref={checkpoints} tabIndex={-1}>
             <CheckpointList />
             <MethodPanel />
             <MemoryBudget />
