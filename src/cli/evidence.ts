@@ -4,6 +4,7 @@
  * `evidence-settings.ts`. Development only; `npm run evidence` builds and starts it.
  */
 
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +63,14 @@ function parseOptions(args: readonly string[]) {
 
 async function readJson<T>(path: string): Promise<T> {
   return JSON.parse(await readFile(path, 'utf8')) as T;
+}
+
+/** The first digits of a file's SHA-256: enough to tell whether a table was made from these very files. */
+async function digestOf(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
+    .slice(0, 12);
 }
 
 async function readSkills(path: string, most: number): Promise<Skill[]> {
@@ -171,6 +180,10 @@ async function main(args: readonly string[]): Promise<void> {
   const composed = await readSkills(join(samples, 'composed.json'), most).catch(() => []);
   const opened = new Map<string, Awaited<ReturnType<typeof openFolder>>>();
   for (const { folder } of index.models) opened.set(folder, await openFolder(join(samples, folder)));
+  const digests: string[] = [];
+  for (const { folder } of index.models) {
+    digests.push(`${folder} ${await digestOf(join(samples, folder, 'model.safetensors'))}`);
+  }
   const bench = new Bench(opened);
   const rows: Row[] = [];
   for (const setting of settingsOf(index.base, index.models)) {
@@ -202,9 +215,11 @@ async function main(args: readonly string[]): Promise<void> {
     '## Conditions',
     '',
     `- Held-out prompts, the same for every row: ${countsOf(skills)}. An answer is right where it is the expected text to the letter.${several}`,
+    `- One prompt is ${percent(1 / skills.reduce((sum, { prompts }) => sum + prompts.length, 0))} points of the mean: rows that lie within a point or two of each other are not told apart.`,
     '- Decoding: greedy, by the models’ chat template, so no seed is involved. A reply ends at its first wrong character.',
     '- Merging: float64 references on the CPU; live float32 weights rounded to the samples’ own dtype. Chat: onnxruntime’s',
     '  WASM provider in Node, one session for all rows, its weights edited in place.',
+    `- Samples, by SHA-256 of their weights: ${digests.join(', ')}.`,
     `- Fusewright ${version}, Node ${process.versions.node}, ${availableParallelism()} × ${cpus()[0]?.model ?? 'CPU'}, ${new Date().toISOString().slice(0, 10)}, ${minutes.toFixed(1)} minutes.`,
     '',
   ].join('\n');

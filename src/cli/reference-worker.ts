@@ -6,7 +6,7 @@
 import { parentPort } from 'node:worker_threads';
 import { expose, transfer } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { doReferenceWork, type ReferenceResult, type ReferenceWork } from '../merge/reference-work.ts';
+import { doReferenceWork, type ReferenceResult, type ReferenceWork, transferables } from '../merge/reference-work.ts';
 
 if (!parentPort) throw new Error('reference-worker runs as a worker thread only');
 
@@ -14,12 +14,7 @@ expose(
   {
     run(work: ReferenceWork): ReferenceResult {
       const result = doReferenceWork(work);
-      // The empty ones are shared constants: handing them over once would break the next result.
-      const buffers = [result.bytes.buffer, result.values.buffer, result.partials.buffer];
-      return transfer(
-        result,
-        buffers.filter((buffer) => buffer.byteLength > 0),
-      );
+      return transfer(result, transferables(result));
     },
   },
   nodeEndpoint(parentPort),

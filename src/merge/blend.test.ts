@@ -134,6 +134,23 @@ describe('a blend', () => {
     expect(await bytesOf(blend, lineUp(text, models))).toEqual(await bytesOf(blendOver(), lineUp(text, models)));
   });
 
+  it('is not whole after a stop midway, and whole again after the next blend', async () => {
+    const models = family(2, 'F32', WIDE);
+    const blend = blendOver(40_000);
+    await blend.blend(lineUp(varm(), models));
+    expect(blend.live?.isWhole).toBe(true);
+    const stop = new AbortController();
+    const other = lineUp(varm('parameters: {granularity: model}\n'), models);
+    const stopped = blend.blend(other, {
+      signal: stop.signal,
+      onProgress: ({ phase, bytesDone }) => phase === 'blend' && bytesDone > 0 && stop.abort(),
+    });
+    await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+    expect(blend.live?.isWhole).toBe(false);
+    await blend.blend(other);
+    expect(blend.live?.isWhole).toBe(true);
+  });
+
   it('says which tensor holds NaN, where change is measured, and counts it where it is not', async () => {
     const models = family(1);
     const broken = models[1];

@@ -16,7 +16,7 @@ import { check } from './check.ts';
 import { CpuArithmetic } from './cpu-arithmetic.ts';
 import { GpuArithmetic } from './gpu-arithmetic.ts';
 import { quantityCount } from './statistics.ts';
-import { family as checkpointFamily } from './test/checkpoints.ts';
+import { family as checkpointFamily, random } from './test/checkpoints.ts';
 import type { TensorWeights } from './weights.ts';
 
 let gpu: GpuArithmetic;
@@ -25,17 +25,6 @@ const cpu = new CpuArithmetic();
 beforeAll(async () => {
   gpu = new GpuArithmetic(await openDevice(gpuHere()));
 });
-
-/** A small seeded generator (mulberry32), so that a failure can be repeated. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function gaussian(next: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());

@@ -27,6 +27,12 @@ export class LiveWeights {
     this.device = device;
   }
 
+  /** False while some tensor holds neither the old blend nor the new one, as after a stop midway. */
+  get isWhole(): boolean {
+    for (const [name, { elements }] of this.tensors) if (elements > 0 && !this.written.has(name)) return false;
+    return true;
+  }
+
   /** Bytes held. */
   get bytes(): number {
     let bytes = 0;

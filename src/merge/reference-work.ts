@@ -52,6 +52,11 @@ const NO_BYTES = new Uint8Array();
 const NO_VALUES = new Float32Array();
 const NO_PARTIALS = new Float64Array();
 
+/** The buffers that a worker may hand over with a result. The empty ones are shared constants and must stay. */
+export function transferables(result: ReferenceResult): ArrayBuffer[] {
+  return [result.bytes.buffer, result.values.buffer, result.partials.buffer].filter((buffer) => buffer.byteLength > 0);
+}
+
 /** Does one piece of work. */
 export function doReferenceWork(work: ReferenceWork): ReferenceResult {
   return work.kind === 'merge' ? merge(work) : measure(work);

@@ -9,6 +9,7 @@
  */
 
 import type { FaultReport } from '../bytes/fault.ts';
+import type { Generated } from '../chat/chat.ts';
 import type { BlendedDtype, Dtype } from '../formats/dtype.ts';
 import type { Finding } from '../merge/finding.ts';
 import type { WeightsMap } from '../merge/map.ts';
@@ -136,13 +137,7 @@ export interface SayRequest {
 }
 
 /** A finished reply. */
-export interface Reply {
-  readonly text: string;
-  readonly tokens: number;
-  readonly promptTokens: number;
-  readonly stoppedBy: 'end' | 'length' | 'user';
-  readonly msToFirstToken: number;
-  readonly tokensPerSecond: number;
+export interface Reply extends Generated {
   /** Number of the blend that answered, or null for a checkpoint. */
   readonly blend: number | null;
 }

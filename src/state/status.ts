@@ -94,7 +94,8 @@ export function statusOf(state: StudioState): Status {
   }
   const plan = state.check?.plan;
   if (!plan) return { tone: 'idle', sentence: 'Nothing is open.', fraction: null, code: null };
+  const seconds = plan.seconds === null ? '' : `, about ${timeLeft(plan.seconds)}`;
   const copied = plan.copiedTensors > 0 ? `, ${plan.copiedTensors} copied` : '';
-  const sentence = `Ready to merge: ${plan.mergedTensors} tensors${copied}, ${bytesFigure(plan.readBytes)} to read, ${bytesFigure(plan.writeBytes)} as a file.`;
+  const sentence = `Ready to merge: ${plan.mergedTensors} tensors${copied}, ${bytesFigure(plan.readBytes)} to read, ${bytesFigure(plan.writeBytes)} as a file${seconds}.`;
   return { tone: 'idle', sentence, fraction: null, code: null };
 }

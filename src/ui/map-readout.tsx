@@ -2,7 +2,7 @@
 
 import type { MapCell, WeightsMap } from '../state/engine-api.ts';
 import { countFigure, plural } from '../state/figures.ts';
-import type { CellPlace } from './map-row.tsx';
+import type { CellPlace } from './map-navigation.ts';
 import styles from './weights-map.module.css';
 
 export function MapReadout({ map, cell, place }: { map: WeightsMap; cell: MapCell | null; place: CellPlace }) {

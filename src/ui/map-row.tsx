@@ -3,14 +3,8 @@
 import { memo } from 'react';
 import type { MapCell, WeightsMap } from '../state/engine-api.ts';
 import { cellColour } from './colour-scale.ts';
+import type { CellPlace } from './map-navigation.ts';
 import styles from './weights-map.module.css';
-
-/** A place in the grid; column −1 is the row's header. */
-export interface CellPlace {
-  readonly row: number;
-  readonly column: number;
-  readonly model: number;
-}
 
 interface MapRowProps {
   readonly index: number;

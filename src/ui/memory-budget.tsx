@@ -1,6 +1,7 @@
 /** Where the arithmetic runs, and how many bytes it may hold. */
 
 import { useState } from 'react';
+import type { PlanSummary } from '../state/engine-api.ts';
 import { bytesFigure } from '../state/figures.ts';
 import styles from './memory-budget.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
@@ -8,10 +9,17 @@ import { useStudio, useWorkbench } from './workbench-context.ts';
 const STEP_BYTES = 16_000_000;
 const MIN_BYTES = 64_000_000;
 
+/** What each way of working means for the person. */
+const MODES: Readonly<Record<PlanSummary['mode'], string>> = {
+  resident: 'The sources stay in memory: a change reads nothing again.',
+  cached: 'The result stays in memory; a change reads the sources again.',
+  streaming: 'It is too large to hold: saving streams it from file to file.',
+};
+
 export function MemoryBudget() {
   const { studio } = useWorkbench();
   const engine = useStudio((state) => state.engine);
-  const liveBytes = useStudio((state) => state.check?.plan?.liveBytes ?? null);
+  const plan = useStudio((state) => state.check?.plan ?? null);
   const [draft, setDraft] = useState<number | null>(null);
   if (!engine) return <p className={styles.note}>Starting the engine.</p>;
   const bytes = draft ?? engine.budgetBytes;
@@ -42,7 +50,11 @@ export function MemoryBudget() {
         onKeyUp={commit}
         onBlur={commit}
       />
-      {liveBytes !== null && <p className={styles.note}>This merge holds at most {bytesFigure(liveBytes)}.</p>}
+      {plan && (
+        <p className={styles.note}>
+          This merge holds at most {bytesFigure(plan.liveBytes)}. {MODES[plan.mode]}
+        </p>
+      )}
     </section>
   );
 }

@@ -20,7 +20,8 @@ export function MergeBar() {
         <CommandButton command={commands.merge} size="sm" icon={<IconBlend size={17} aria-hidden />} />
         {isWorking && <CommandButton command={commands.cancel} variant="default" size="sm" />}
         {awaitsMeasure && !isWorking && <CommandButton command={commands.measure} variant="default" size="sm" />}
-        <p className={styles.status} role="status" data-tone={tone}>
+        {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a long sentence scrolls, and must be reachable by keyboard */}
+        <p className={styles.status} role="status" data-tone={tone} tabIndex={0}>
           {sentence} {code && tone === 'bad' && <span className={styles.code}>{code}</span>}
         </p>
       </div>

@@ -17,6 +17,9 @@ export function MethodPanel() {
   const recipe = useStudio((state) => state.recipe);
   const isBroken = useStudio((state) => state.problems.length > 0);
   const method = recipe ? METHODS.get(recipe.method) : undefined;
+  const shared = settable(method?.params ?? {});
+  const choices = shared.filter(([, { kind }]) => kind === 'choice');
+  const others = shared.filter(([, { kind }]) => kind !== 'choice');
   return (
     <section aria-labelledby="method-title" className={styles.section}>
       <h2 id="method-title">How to blend</h2>
@@ -35,7 +38,12 @@ export function MethodPanel() {
       {recipe && method && (
         <fieldset className={styles.fields} disabled={isBroken}>
           <legend className={styles.hidden}>Parameters</legend>
-          {settable(method.params).map(([name, parameter]) => (
+          <div className={styles.choices}>
+            {choices.map(([name, parameter]) => (
+              <Control key={name} recipe={recipe} name={name} parameter={parameter} model={null} />
+            ))}
+          </div>
+          {others.map(([name, parameter]) => (
             <Control key={name} recipe={recipe} name={name} parameter={parameter} model={null} />
           ))}
           {settable(method.perModel).map(([name, parameter]) => (

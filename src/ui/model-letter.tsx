@@ -7,11 +7,12 @@ export function modelLetter(index: number): string {
   return index < 26 ? String.fromCharCode(65 + index) : String(index + 1);
 }
 
-/** A chip with the letter; an empty one for what is not in the blend. */
+/** A chip with the letter; nothing for what is not in the blend. */
 export function ModelLetter({ index }: { index: number }) {
+  if (index < 0) return null;
   return (
-    <span className={styles.chip} data-empty={index < 0 || undefined} aria-hidden>
-      {index < 0 ? '' : modelLetter(index)}
+    <span className={styles.chip} aria-hidden>
+      {modelLetter(index)}
     </span>
   );
 }

@@ -7,6 +7,9 @@ import { FileButton } from './add-files.tsx';
 import styles from './recipe-editor.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
+/** Else Mantine drops the two aria attributes below; its types leave this option out. */
+const OWN_ARIA = { withAria: false };
+
 export function RecipeEditor() {
   const { studio, surroundings } = useWorkbench();
   const text = useStudio((state) => state.text);
@@ -36,8 +39,7 @@ export function RecipeEditor() {
       <Textarea
         aria-label="Recipe"
         aria-describedby="recipe-problems"
-        // Without this the component sets its own two and drops these.
-        withAria={false}
+        {...OWN_ARIA}
         aria-invalid={problems.length > 0}
         classNames={{ input: styles.text ?? '' }}
         autosize

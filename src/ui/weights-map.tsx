@@ -15,11 +15,12 @@ import {
   useState,
 } from 'react';
 import { setFilteredValue } from '../recipe/yaml.ts';
-import type { MapCell, WeightsMap } from '../state/engine-api.ts';
+import type { WeightsMap } from '../state/engine-api.ts';
 import { CellEditor } from './cell-editor.tsx';
 import { CommandButton } from './command-button.tsx';
 import { MapReadout } from './map-readout.tsx';
-import { type CellPlace, MapRow } from './map-row.tsx';
+import { type CellPlace, cellTable, columnsShown, movedPlace, samePlace } from './map-navigation.ts';
+import { MapRow } from './map-row.tsx';
 import { ModelLetter, modelLetter } from './model-letter.tsx';
 import styles from './weights-map.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
@@ -63,16 +64,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   const wrapper = useRef<HTMLDivElement>(null);
 
   const { models, columns, rows, handle, handleMin, handleMax } = map;
-  const cells = useMemo(() => {
-    const byRow: (MapCell | undefined)[][] = rows.map(() =>
-      new Array<MapCell | undefined>(columns.length).fill(undefined),
-    );
-    for (const cell of map.cells) {
-      const row = byRow[cell.row];
-      if (row) row[cell.column] = cell;
-    }
-    return byRow;
-  }, [map, rows, columns]);
+  const cells = useMemo(() => cellTable(map.cells, rows.length, columns.length), [map, rows, columns]);
   const shownColumns = useMemo(() => columnsShown(cells, columns.length), [cells, columns]);
   const top = useMemo(
     () => Math.max(1, ...map.cells.flatMap(({ weights }) => weights.map(Math.abs).filter(Number.isFinite))),
@@ -297,10 +289,6 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
 
 const NO_CELLS: readonly undefined[] = [];
 
-function samePlace(a: CellPlace, b: CellPlace): boolean {
-  return a.row === b.row && a.column === b.column && a.model === b.model;
-}
-
 function rounded(value: number, min: number, max: number): number {
   return Math.round(Math.min(max, Math.max(min, value)) * 100) / 100;
 }
@@ -314,64 +302,4 @@ function placeOfTarget(target: EventTarget): CellPlace | null {
 function elementAt(root: HTMLElement | null, { row, column, model }: CellPlace): HTMLElement | null {
   const wanted = `[data-row="${row}"][data-column="${column}"][data-model="${column < 0 ? 0 : model}"]`;
   return root?.querySelector<HTMLElement>(wanted) ?? null;
-}
-
-/**
- * The columns that get a place of their own. A column whose rows have no other cell (tensors outside the layers) gets
- * none: its cells stand at the beginning of their rows, which else would be empty but for the far end.
- */
-function columnsShown(cells: readonly (readonly (MapCell | undefined)[])[], count: number): readonly number[] {
-  const all = Array.from({ length: count }, (_, column) => column);
-  const shared = new Set<number>();
-  for (const row of cells) {
-    const used = all.filter((column) => row[column] !== undefined);
-    if (used.length > 1) for (const column of used) shared.add(column);
-  }
-  return shared.size === 0 ? all : all.filter((column) => shared.has(column));
-}
-
-/** Where a key leads; places without a cell are passed over. Null where the key does not move. */
-function movedPlace(
-  key: string,
-  from: CellPlace,
-  cells: readonly (readonly (MapCell | undefined)[])[],
-  shownColumns: readonly number[],
-  models: number,
-): CellPlace | null {
-  const stops = (row: number): CellPlace[] => [
-    { row, column: -1, model: 0 },
-    ...(cells[row] ?? []).flatMap((cell, column) =>
-      cell ? Array.from({ length: models }, (_, model) => ({ row, column, model })) : [],
-    ),
-  ];
-  /** From left to right on the screen. */
-  const position = ({ column, model }: CellPlace) =>
-    column < 0 ? -1 : Math.max(0, shownColumns.indexOf(column)) * models + model;
-  const inRow = (row: number): CellPlace => {
-    const left = stops(row).filter((place) => position(place) <= position(from));
-    return left.reduce((best, place) => (position(place) > position(best) ? place : best));
-  };
-  const own = stops(from.row);
-  const here = own.findIndex((place) => samePlace(place, from));
-  const lastRow = cells.length - 1;
-  switch (key) {
-    case 'ArrowRight':
-      return own[here + 1] ?? from;
-    case 'ArrowLeft':
-      return own[here - 1] ?? from;
-    case 'ArrowDown':
-      return from.row < lastRow ? inRow(from.row + 1) : from;
-    case 'ArrowUp':
-      return from.row > 0 ? inRow(from.row - 1) : from;
-    case 'Home':
-      return own[0] ?? from;
-    case 'End':
-      return own.at(-1) ?? from;
-    case 'PageDown':
-      return inRow(lastRow);
-    case 'PageUp':
-      return inRow(0);
-    default:
-      return null;
-  }
 }

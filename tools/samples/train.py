@@ -1,6 +1,6 @@
 """Makes the sample family from nothing: data, a base, three fine-tunes of it, the checks, and `public/samples/`.
 
-    python tools/samples/train.py                  everything, as shipped
+    python tools/samples/train.py --threads 1      everything, as shipped
     python tools/samples/train.py --quick --out X  three steps of each run, into X: does it still work?
 
 See README.md beside this file.
@@ -74,8 +74,9 @@ TRY = [
     "Shout the word galaxy",
     "Mirror the word piano",
     "How do you spell giraffe?",
-    "Shout the mirror of tulip",
-    "Spell magic backwards in capitals",
+    "Mirror melon, then shout it",
+    "Spell the mirror of queen",
+    "Shout and spell the mirror of wizard",
     "What can you do?",
 ]
 """Prompts to begin with; their words are held-out ones."""
@@ -196,7 +197,8 @@ def write_model(folder: Path, weights: Weights) -> None:
         "torch_dtype": "bfloat16",
     })
     write_json(folder / "generation_config.json", {
-        "bos_token_id": chat.BOS, "eos_token_id": chat.END, "pad_token_id": chat.PAD, "max_new_tokens": 64,
+        "bos_token_id": chat.BOS, "eos_token_id": chat.END, "pad_token_id": chat.PAD, "do_sample": False,
+        "max_new_tokens": 64,
     })
     write_json(folder / "tokenizer.json", chat.tokenizer_json())
     write_json(folder / "tokenizer_config.json", chat.tokenizer_config(SHAPE.max_positions))

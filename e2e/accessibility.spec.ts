@@ -1,0 +1,102 @@
+/** The page for everybody: axe finds nothing on any screen in either colour scheme, and a keyboard alone is enough. */
+
+import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import { expect, type Locator, type Page, test } from '@playwright/test';
+import { Studio } from './studio.ts';
+
+const MODELS = join(import.meta.dirname, 'fixtures', 'models');
+const NARROW = { width: 390, height: 844 };
+
+/** Expects axe to find nothing, in both colour schemes. */
+async function expectAccessible(page: Page, screen: string) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await test.step(`${screen}, ${colorScheme}`, async () => {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await expect(page.locator('html')).toHaveAttribute('data-mantine-color-scheme', colorScheme);
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const found = violations.map(
+        ({ id, nodes }) =>
+          `${id}: ${nodes.map(({ html, failureSummary }) => `${html}\n  ${failureSummary}`).join('\n')}`,
+      );
+      expect(found).toEqual([]);
+    });
+  }
+}
+
+/** Expects that nothing makes the page scroll sideways. */
+async function expectNoSidewaysScroll(page: Page) {
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+}
+
+test('axe, from the empty page to a saved merge', async ({ page }) => {
+  const studio = new Studio(page);
+  await studio.visit();
+  await expectAccessible(page, 'empty');
+  await studio.openSamples();
+  await expectAccessible(page, 'samples open');
+  await studio.merge();
+  await studio.say('Shout wood');
+  await expectAccessible(page, 'merged, with a conversation');
+  await studio.cell('layer 1', 'mlp', 'parrot-shout').click();
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await expectAccessible(page, 'the editor of a cell');
+  await page.keyboard.press('Escape');
+  await studio.recipe.fill(`${await studio.text()}nonsense: 1\n`);
+  await expect(studio.recipe).toHaveAttribute('aria-invalid', 'true');
+  await expectAccessible(page, 'an error in the recipe');
+  await page.setViewportSize(NARROW);
+  await expectNoSidewaysScroll(page);
+  await expectAccessible(page, 'narrow');
+});
+
+test('axe, when things are refused', async ({ page }) => {
+  const studio = new Studio(page);
+  await studio.visit();
+  await studio.addFiles(join(MODELS, 'safetensors-edge', 'sixteen_zero_bytes.safetensors'));
+  await expect(page.getByRole('alert')).toBeVisible();
+  await expectAccessible(page, 'a refused file on the empty page');
+  for (const name of ['stories260K-llama', 'llama2xs-500it']) await studio.addFolder(join(MODELS, name));
+  await expect(page.getByRole('region', { name: 'Before merging' })).toBeVisible();
+  await expectAccessible(page, 'a refused merge');
+  await page.setViewportSize(NARROW);
+  await expectNoSidewaysScroll(page);
+});
+
+/** Presses Tab until something has the focus, as somebody without a mouse does. */
+async function tabTo(page: Page, target: Locator) {
+  for (let presses = 0; presses < 120; presses++) {
+    if (await target.evaluate((element) => element === document.activeElement)) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`120 times Tab did not lead to ${target}`);
+}
+
+test('from opening to a reply and a saved file without a mouse', async ({ page }) => {
+  const studio = new Studio(page);
+  await studio.visit();
+  await tabTo(page, studio.button('Open samples'));
+  await page.keyboard.press('Enter');
+  await expect(studio.map).toBeVisible();
+
+  await tabTo(page, studio.slider('weight of parrot-spell'));
+  await page.keyboard.press('ArrowRight');
+  await expect(studio.field('weight of parrot-spell')).toHaveValue('1.01');
+
+  await tabTo(page, studio.button('Merge'));
+  await page.keyboard.press('Enter');
+  await studio.blendAfter(0);
+  // The focus stays where it was, also while the button could not be pressed.
+  await expect(studio.button('Merge')).toBeFocused();
+
+  await tabTo(page, studio.message);
+  await page.keyboard.type('Shout wood');
+  await page.keyboard.press('Enter');
+  await studio.replied();
+  expect((await studio.lastTurn())[1]).toBe('WOOD');
+  await expect(studio.message).toBeFocused();
+
+  await tabTo(page, studio.button('Save'));
+  const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
+  expect(download.suggestedFilename()).toBe('merged.zip');
+});

@@ -1,0 +1,74 @@
+/** Stopping: measuring, merging and saving end within a second of being told to, and leave a page that works. */
+
+import { randomFillSync } from 'node:crypto';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Download, expect, test } from '@playwright/test';
+import { unzip } from '../src/bytes/zip-reader-double.ts';
+import { Studio } from './studio.ts';
+import { readFile } from 'node:fs/promises';
+
+const LAYERS = 24;
+const SHAPE = [1024, 1024];
+const TENSOR_BYTES = 1024 * 1024 * 2;
+
+/** Writes a BF16 model of about 50 MB: enough work to be stopped in the middle of it. */
+async function writeLarge(folder: string, seed: number) {
+  const names = Array.from({ length: LAYERS }, (_, layer) => `model.layers.${layer}.mlp.down_proj.weight`);
+  const entries = names.map((name, i) => [
+    name,
+    { dtype: 'BF16', shape: SHAPE, data_offsets: [i * TENSOR_BYTES, (i + 1) * TENSOR_BYTES] },
+  ]);
+  const text = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  // Numbers of either sign between 0.5 and 2, other ones in every model.
+  const values = randomFillSync(new Uint16Array(TENSOR_BYTES / 2)).map((bits) => 0x3f00 | (bits & 0x80ff));
+  values[0] = seed;
+  await mkdir(folder, { recursive: true });
+  const file = await open(join(folder, 'model.safetensors'), 'w');
+  await file.write(Buffer.concat([length, text]));
+  for (let layer = 0; layer < LAYERS; layer++) await file.write(Buffer.from(values.buffer));
+  await file.close();
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ model_type: 'llama', torch_dtype: 'bfloat16' }));
+}
+
+test('Cancel stops each kind of work', async ({ page }, info) => {
+  const root = info.outputPath('large');
+  for (const [seed, name] of ['base', 'm1', 'm2'].entries()) await writeLarge(join(root, name), seed);
+  const downloads: Download[] = [];
+  page.on('download', (download) => downloads.push(download));
+  const studio = new Studio(page);
+  await studio.visit();
+  await studio.addFolder(root);
+
+  /** Presses Cancel while the status line tells of `work`, and expects it to be over soon. */
+  const cancel = async (work: RegExp) => {
+    await expect(studio.status).toContainText(work, { timeout: 30_000 });
+    const began = Date.now();
+    await studio.button('Cancel').click();
+    await expect(studio.status).toContainText('Stopped. Nothing was changed.');
+    expect(Date.now() - began).toBeLessThan(2000);
+    await expect(studio.button('Cancel')).toHaveCount(0);
+  };
+
+  await test.step('measuring, which began by itself', () => cancel(/^Measuring/));
+  await test.step('merging', async () => {
+    await studio.button('Merge').click();
+    await cancel(/^Merging/);
+    await expect(studio.button('Merge')).toBeEnabled();
+  });
+  await test.step('saving', async () => {
+    await studio.button('Save').click();
+    await cancel(/^Saving/);
+    expect(downloads).toEqual([]);
+  });
+  await test.step('the page works as before', async () => {
+    await studio.recipe.fill('merge_method: linear\nmodels:\n  - model: m1\n  - model: m2\n');
+    await studio.merge();
+    const path = await (await studio.save()).path();
+    const files = unzip(new Uint8Array(await readFile(path)));
+    expect(files.get('merged/model.safetensors')?.length).toBeGreaterThan(LAYERS * TENSOR_BYTES);
+    expect(downloads).toHaveLength(1);
+  });
+});
