@@ -1,39 +1,16 @@
 /** A model that this project did not make, talked to alone: continuation, long prompts, stop, seeds. */
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Tokenizer } from '@huggingface/tokenizers';
 import { expect, test } from '@playwright/test';
-import { forward } from '../src/chat/test/forward.ts';
 import { readModel } from '../src/cli/test/oracle.ts';
+import { greedy } from './greedy.ts';
+import { unpack } from './saved-model.ts';
+import { type Relative, STORIES, writeRelative } from './stories-relative.ts';
 import { Studio } from './studio.ts';
-
-const STORIES = join(import.meta.dirname, 'fixtures', 'models', 'stories260K-llama');
 
 /** As the fixtures' README has it, recorded from the model's own C program. */
 const STORY =
   'Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball. She wanted to play with it,';
-
-async function json(name: string) {
-  return JSON.parse(await readFile(join(STORIES, name), 'utf8'));
-}
-
-/** What the model continues greedily, computed here in float64 without the product's graph, runtime or tokenizer code. */
-async function continuation(prompt: string, tokens: number): Promise<{ text: string; promptTokens: number }> {
-  const config = await json('config.json');
-  const tokenizer = new Tokenizer(await json('tokenizer.json'), await json('tokenizer_config.json'));
-  const tensors = new Map(
-    [...readModel(STORIES)].map(([name, { shape, values }]) => [name, { shape, data: Float32Array.from(values) }]),
-  );
-  const given = tokenizer.encode(prompt).ids;
-  const ids = [...given];
-  for (let i = 0; i < tokens; i++) {
-    const logits = forward(config, tensors, ids).at(-1) ?? new Float64Array();
-    ids.push(logits.indexOf(Math.max(...logits)));
-  }
-  const decode = (some: number[]) => tokenizer.decode(some, { skip_special_tokens: true });
-  return { text: decode(ids).slice(decode(given).length), promptTokens: given.length };
-}
 
 test('stories260K alone', async ({ page }) => {
   const studio = new Studio(page);
@@ -57,7 +34,7 @@ test('stories260K alone', async ({ page }) => {
 
   await test.step('goes on rightly from more than 32 tokens', async () => {
     const prompt = `${STORY} but her mom said no. Lily was very sad and`;
-    const expected = await continuation(prompt, 12);
+    const expected = await greedy(STORIES, readModel(STORIES), prompt, 12);
     expect(expected.promptTokens).toBeGreaterThan(32);
     await page.getByRole('spinbutton', { name: 'Max tokens' }).fill('12');
     const [text] = await studio.say(prompt);
@@ -91,3 +68,35 @@ test('stories260K alone', async ({ page }) => {
     expect(texts[1]).not.toBe(texts[0]);
   });
 });
+
+const families: readonly Omit<Relative, 'seed'>[] = [
+  { kind: 'qwen2', dtype: 'F16', isTied: true, maxShardBytes: 150_000 },
+  { kind: 'llama', dtype: 'BF16', isTied: false },
+];
+for (const family of families) {
+  const { kind, dtype, maxShardBytes } = family;
+  test(`relatives of it, merged: ${kind}, ${dtype}${maxShardBytes ? ', sharded' : ''}`, async ({ page }, info) => {
+    const root = info.outputPath('family');
+    for (const [seed, name] of ['base', 'm1', 'm2'].entries())
+      await writeRelative(join(root, name), { ...family, seed });
+    const studio = new Studio(page);
+    await studio.visit();
+    await studio.addFolder(root);
+    await expect(studio.checkpoints.getByRole('group')).toHaveCount(3);
+    await studio.merge();
+    await page.getByRole('spinbutton', { name: 'Max tokens' }).fill('12');
+    // Longer than the 32 tokens from which another attention kernel runs.
+    const prompt = `${STORY} but her mom said no. Lily was very sad and`;
+    const [merged, figures] = await studio.say(prompt);
+    expect(figures).toContain('Merged model, blend 1');
+    const saved = await unpack(await studio.save(), info.outputPath('saved'));
+    const expected = await greedy(join(root, 'base'), saved.tensors, prompt, 12);
+    expect(merged).toBe(prompt + expected.text);
+
+    await studio.talkTo.selectOption('m2');
+    const [own] = await studio.say(prompt);
+    const parent = join(root, 'm2');
+    expect(own).toBe(prompt + (await greedy(parent, readModel(parent), prompt, 12)).text);
+    expect(own).not.toBe(merged);
+  });
+}

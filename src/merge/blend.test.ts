@@ -46,6 +46,27 @@ function blendOver(batchBytes?: number, keepsSources = true): Blend {
 /** A wide tensor of many blocks, so that small batches cut it. */
 const WIDE = { 'model.layers.0.mlp.up_proj.weight': [5, 9000], 'model.layers.1.mlp.up_proj.weight': [200, 130] };
 
+/** An arithmetic that stops the work when its second batch comes. */
+class Stopping extends CpuArithmetic {
+  readonly stop = new AbortController();
+  #batches = 0;
+
+  #count(): void {
+    this.#batches += 1;
+    if (this.#batches === 2) this.stop.abort();
+  }
+
+  override measure(...given: Parameters<CpuArithmetic['measure']>): ReturnType<CpuArithmetic['measure']> {
+    this.#count();
+    return super.measure(...given);
+  }
+
+  override mergeInto(...given: Parameters<CpuArithmetic['mergeInto']>): ReturnType<CpuArithmetic['mergeInto']> {
+    this.#count();
+    return super.mergeInto(...given);
+  }
+}
+
 describe('a blend', () => {
   it.each(GRANULARITIES)('gives the same bits whatever the chunk size, per %s', async (granularity) => {
     const models = family(2, 'BF16', WIDE);
@@ -120,34 +141,23 @@ describe('a blend', () => {
     expect(after).not.toEqual(before);
   });
 
-  it('goes back to the start of a tensor after being stopped in the middle', async () => {
+  it('measures a tensor from its start again after a stop in the middle of it', async () => {
     const models = family(2, 'F32', WIDE);
-    const blend = blendOver(40_000);
-    const stop = new AbortController();
-    const text = varm();
-    await expect(
-      blend.blend(lineUp(text, models), {
-        signal: stop.signal,
-        onProgress: ({ bytesDone }) => bytesDone > 0 && stop.abort(),
-      }),
-    ).rejects.toMatchObject({ code: 'cancelled' });
-    expect(await bytesOf(blend, lineUp(text, models))).toEqual(await bytesOf(blendOver(), lineUp(text, models)));
+    const arithmetic = new Stopping([], 40_000);
+    const blend = new Blend(arithmetic, { budgetBytes: BUDGET, keepsSources: true });
+    const stopped = blend.blend(lineUp(varm(), models), { signal: arithmetic.stop.signal });
+    await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+    expect(await bytesOf(blend, lineUp(varm(), models))).toEqual(await bytesOf(blendOver(), lineUp(varm(), models)));
   });
 
   it('is not whole after a stop midway, and whole again after the next blend', async () => {
     const models = family(2, 'F32', WIDE);
-    const blend = blendOver(40_000);
-    await blend.blend(lineUp(varm(), models));
-    expect(blend.live?.isWhole).toBe(true);
-    const stop = new AbortController();
-    const other = lineUp(varm('parameters: {granularity: model}\n'), models);
-    const stopped = blend.blend(other, {
-      signal: stop.signal,
-      onProgress: ({ phase, bytesDone }) => phase === 'blend' && bytesDone > 0 && stop.abort(),
-    });
-    await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+    const arithmetic = new Stopping([], 40_000);
+    const blend = new Blend(arithmetic, { budgetBytes: BUDGET, keepsSources: true });
+    const even = lineUp('merge_method: linear\nmodels:\n  - model: tune-1\n  - model: tune-2\n', models);
+    await expect(blend.blend(even, { signal: arithmetic.stop.signal })).rejects.toMatchObject({ code: 'cancelled' });
     expect(blend.live?.isWhole).toBe(false);
-    await blend.blend(other);
+    await blend.blend(even);
     expect(blend.live?.isWhole).toBe(true);
   });
 
