@@ -111,7 +111,7 @@ export function check(recipe: Recipe, find: (model: string) => Checkpoint | unde
       finding(
         'warning',
         'not-blended',
-        `${unblended.length} tensors are ${dtypes}; they are copied from ${donor.name} as they are, not blended.`,
+        `${tensorCount(unblended.length)} of ${dtypes} ${unblended.length === 1 ? 'is' : 'are'} copied from ${donor.name} as stored, not blended.`,
         unblended.map((e) => e.name),
       ),
     );
@@ -122,7 +122,7 @@ export function check(recipe: Recipe, find: (model: string) => Checkpoint | unde
       finding(
         'note',
         'not-blended',
-        `${integers.length} integer tensors are copied from ${donor.name}.`,
+        `${tensorCount(integers.length)} of integers ${integers.length === 1 ? 'is' : 'are'} copied from ${donor.name}.`,
         integers.map((e) => e.name),
       ),
     );
@@ -236,7 +236,7 @@ function compareTensors(donor: Checkpoint, other: Checkpoint): Finding[] {
       finding(
         'warning',
         'extra-tensors',
-        `${other.name} has ${extra.length} tensors that ${donor.name} lacks; they are left out: ${listed(extra)}.`,
+        `${other.name} has ${tensorCount(extra.length)} that ${donor.name} lacks, left out of the merge: ${listed(extra)}.`,
         extra,
       ),
     );
@@ -256,6 +256,10 @@ function compareTensors(donor: Checkpoint, other: Checkpoint): Finding[] {
   const dtypes = differingDtypes(donor, other);
   if (dtypes) findings.push(dtypes);
   return findings;
+}
+
+function tensorCount(count: number): string {
+  return count === 1 ? '1 tensor' : `${count} tensors`;
 }
 
 function shapeText(entry: TensorEntry): string {
@@ -285,7 +289,7 @@ function differingDtypes(donor: Checkpoint, other: Checkpoint): Finding | null {
   return finding(
     'note',
     'dtype',
-    `${names.length} tensors are ${entryOf(other, first)?.dtype} in ${other.name} and ${donor.tensors.get(first)?.dtype} in ${donor.name}; both are read exactly.`,
+    `${tensorCount(names.length)} ${names.length === 1 ? 'is' : 'are'} ${entryOf(other, first)?.dtype} in ${other.name} and ${donor.tensors.get(first)?.dtype} in ${donor.name}; both are read exactly.`,
     names,
   );
 }

@@ -130,24 +130,28 @@ export const varm = defineMethod({
   },
   reference({ base, models, params, perModel, coefficient }) {
     const out = Float64Array.from(base ?? []);
+    if (UNITS[params.granularity ?? 3] !== 'element') {
+      models.forEach((x, k) => {
+        for (let i = 0; i < out.length; i++) {
+          out[i] = (out[i] ?? 0) + coefficient(k, i) * ((x[i] ?? 0) - (base?.[i] ?? 0));
+        }
+      });
+      return out;
+    }
     const weight = column(perModel, 'weight');
     const shares = column(perModel, 'share');
-    const isElement = UNITS[params.granularity ?? 3] === 'element';
+    const temperature = params.temperature ?? Number.NaN;
     const scores = new Float64Array(models.length);
     for (let i = 0; i < out.length; i++) {
       const pivot = out[i] ?? 0;
-      let w: (k: number) => number = (k) => coefficient(k, i);
-      if (isElement) {
-        models.forEach((x, k) => {
-          const delta = (x[i] ?? 0) - pivot;
-          scores[k] = (weight[k] ?? 0) * (params.statistic === 1 ? Math.abs(delta) : delta * delta);
-        });
-        const own = ratios(scores, params.temperature ?? Number.NaN, shares);
-        w = (k) => own[k] ?? 0;
-      }
+      models.forEach((x, k) => {
+        const delta = (x[i] ?? 0) - pivot;
+        scores[k] = (weight[k] ?? 0) * (params.statistic === 1 ? Math.abs(delta) : delta * delta);
+      });
+      const own = ratios(scores, temperature, shares);
       let sum = pivot;
       models.forEach((x, k) => {
-        sum += w(k) * ((x[i] ?? 0) - pivot);
+        sum += (own[k] ?? 0) * ((x[i] ?? 0) - pivot);
       });
       out[i] = sum;
     }

@@ -23,7 +23,8 @@ interface MapRowProps {
 export const MapRow = memo(function MapRow(props: MapRowProps) {
   const { index, row, cells, columns, shownColumns, models, top, active, draft } = props;
   const own = cells.findIndex((cell, column) => cell !== undefined && !shownColumns.includes(column));
-  const places = own < 0 ? shownColumns : [own, ...shownColumns.slice(1)];
+  const places = own < 0 ? shownColumns : [own];
+  const restColumns = own < 0 ? 0 : shownColumns.length - 1;
   return (
     <tr>
       <th
@@ -66,6 +67,12 @@ export const MapRow = memo(function MapRow(props: MapRowProps) {
           );
         });
       })}
+      {/* Its weights stand under the first module's heading to save width; these words say that they are not its. */}
+      {restColumns > 0 && (
+        <td colSpan={restColumns * models.length} className={styles.outside}>
+          outside the layers
+        </td>
+      )}
     </tr>
   );
 });
