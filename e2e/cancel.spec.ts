@@ -1,12 +1,12 @@
 /** Stopping: measuring, merging and saving end within a second of being told to, and leave a page that works. */
 
 import { randomFillSync } from 'node:crypto';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Download, expect, test } from '@playwright/test';
 import { unzip } from '../src/bytes/zip-reader-double.ts';
+import { answerFolderDialog, pickedFiles, privateFiles } from './picked-folder.ts';
 import { Studio } from './studio.ts';
-import { readFile } from 'node:fs/promises';
 
 const LAYERS = 24;
 const SHAPE = [1024, 1024];
@@ -38,6 +38,7 @@ test('Cancel stops each kind of work', async ({ page }, info) => {
   for (const [seed, name] of ['base', 'm1', 'm2'].entries()) await writeLarge(join(root, name), seed);
   const downloads: Download[] = [];
   page.on('download', (download) => downloads.push(download));
+  await answerFolderDialog(page);
   const studio = new Studio(page);
   await studio.visit();
   await studio.addFolder(root);
@@ -58,10 +59,20 @@ test('Cancel stops each kind of work', async ({ page }, info) => {
     await cancel(/^Merging/);
     await expect(studio.button('Merge')).toBeEnabled();
   });
-  await test.step('saving', async () => {
+  await test.step('saving as a zip', async () => {
+    await studio.combobox('Save as').selectOption('zip');
     await studio.button('Save').click();
     await cancel(/^Saving/);
     expect(downloads).toEqual([]);
+    await expect.poll(() => privateFiles(page)).toEqual([]);
+  });
+  await test.step('saving in a folder', async () => {
+    await studio.combobox('Save as').selectOption('folder');
+    await studio.button('Save').click();
+    await cancel(/^Saving/);
+    // No file bears the name of a finished one.
+    expect([...(await pickedFiles(page)).keys()]).toEqual([]);
+    await studio.combobox('Save as').selectOption('zip');
   });
   await test.step('the page works as before', async () => {
     await studio.recipe.fill('merge_method: linear\nmodels:\n  - model: m1\n  - model: m2\n');

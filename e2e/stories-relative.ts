@@ -1,5 +1,5 @@
 /**
- * Stories relative: checkpoints made from the trained fixture `stories260K-llama` by a little noise, in any dtype, whole
+ * Stories relative: checkpoints made from the trained fixture `stories260K-llama` by some noise, in any dtype, whole
  * or in shards, and in Llama's or Qwen2's shape, so that merges of models that nobody has seen still write sentences.
  */
 
@@ -34,14 +34,14 @@ export async function writeRelative(path: string, relative: Relative): Promise<v
   };
   const tensors = new Map<string, { shape: number[]; values: Float64Array }>();
   for (const [name, { shape, values }] of readModel(STORIES)) {
-    tensors.set(name, { shape: [...shape], values: noisy(values, 0.03) });
+    tensors.set(name, { shape: [...shape], values: noisy(values, 0.15) });
     if (kind === 'qwen2' && /self_attn\.[qkv]_proj\.weight$/.test(name)) {
-      const bias = Float64Array.from({ length: shape[0] ?? 0 }, () => 0.02 * next());
+      const bias = Float64Array.from({ length: shape[0] ?? 0 }, () => 0.2 * next());
       tensors.set(name.replace(/weight$/, 'bias'), { shape: [bias.length], values: bias });
     }
   }
   const embeddings = tensors.get('model.embed_tokens.weight');
-  if (!isTied && embeddings) tensors.set('lm_head.weight', { ...embeddings, values: noisy(embeddings.values, 0.03) });
+  if (!isTied && embeddings) tensors.set('lm_head.weight', { ...embeddings, values: noisy(embeddings.values, 0.05) });
 
   const specs = [...tensors].map(([name, { shape }]) => ({ name, shape, dtype }));
   const { shards, index } = planShards(specs, { maxShardBytes });
