@@ -106,8 +106,10 @@ async function linearBySliders({ studio, models, expectSaved }: Bench) {
 async function taskArithmeticByFields({ studio, base, models, expectSaved }: Bench) {
   await studio.method.selectOption({ label: 'Task arithmetic' });
   await studio.field('weight of m1').fill('0.7');
+  // The field takes what lies beyond the slider.
   await studio.field('weight of m2').fill('-0.4');
-  await studio.field('lambda').fill('0.85');
+  await studio.slider('lambda').fill('0.85');
+  await expect(studio.field('lambda')).toHaveValue('0.85');
   const weights = [0.7, -0.4];
   await expectSaved(taskArithmetic(base, models, (k) => weights[k] ?? 0, 0.85, false));
   await page(studio).getByRole('switch', { name: 'normalize' }).click();

@@ -1,7 +1,7 @@
 /** The ways by which files come in: folders, loose files of one model at a time, files with names of their own, a drop. */
 
 import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, type Page, test } from '@playwright/test';
 import { readModel, varm } from '../src/cli/test/oracle.ts';
 import { writeFamily } from '../src/cli/test/tiny-checkpoint.ts';
@@ -123,6 +123,37 @@ test('loose files of the same names, all at once', async ({ page }, info) => {
   await expectMerged(studio, root, info.outputPath('saved'));
 });
 
+test('one model after another, without waiting for the page', async ({ page }, info) => {
+  const root = info.outputPath('family');
+  await writeFamily(root, { kind: 'llama', dtype: 'F32' });
+  const files = await Promise.all(['base', 'm1', 'm2'].map((name) => filesOf(join(root, name))));
+  const studio = new Studio(page);
+  await page.goto('/');
+  // All in one task of the page, which no person and no script can outdo.
+  await page.getByLabel('Add checkpoints').evaluate(
+    (input: HTMLInputElement, models) => {
+      for (const model of models) {
+        const transfer = new DataTransfer();
+        for (const { name, base64 } of model) {
+          transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+        }
+        input.files = transfer.files;
+        input.dispatchEvent(new Event('change', { bubbles: true }));
+      }
+    },
+    await Promise.all(
+      files.map((paths) =>
+        Promise.all(
+          paths.map(async (path) => ({ name: basename(path), base64: (await readFile(path)).toString('base64') })),
+        ),
+      ),
+    ),
+  );
+  await expect(studio.checkpoints.getByRole('group')).toHaveCount(3);
+  expect(await studio.names()).toEqual(['model', 'model (2)', 'model (3)']);
+  await expectMerged(studio, root, info.outputPath('saved'));
+});
+
 test('files picked one by one: weights, then config', async ({ page }, info) => {
   const root = info.outputPath('family');
   await writeFamily(root, { kind: 'llama', dtype: 'F32', models: 0 });
@@ -134,6 +165,27 @@ test('files picked one by one: weights, then config', async ({ page }, info) => 
   await studio.addFiles(join(root, 'base', 'config.json'));
   await expect(studio.checkpoints).toContainText('llama');
   await expect(studio.checkpoints.getByRole('group')).toHaveCount(1);
+});
+
+test('shards picked one by one, in any order', async ({ page }, info) => {
+  const root = info.outputPath('family');
+  await writeFamily(root, { kind: 'llama', dtype: 'F32', maxShardBytes: 60_000 });
+  const studio = new Studio(page);
+  await studio.visit();
+  const alert = page.getByRole('alert');
+  for (const name of ['base', 'm1', 'm2']) {
+    const files = await filesOf(join(root, name));
+    expect(files.length).toBeGreaterThan(4);
+    for (const file of name === 'm1' ? files.toReversed() : files) {
+      await studio.addFiles(file);
+      // What is missing is said in one sentence, and unsaid once it has come.
+      await expect(studio.page.getByText(/^Opening/)).toHaveCount(0);
+      expect(await alert.count()).toBeLessThan(2);
+    }
+    await expect(alert).toHaveCount(0);
+  }
+  await expect(studio.checkpoints.getByRole('group')).toHaveCount(3);
+  await expectMerged(studio, root, info.outputPath('saved'));
 });
 
 test('single files with names of their own', async ({ page }, info) => {

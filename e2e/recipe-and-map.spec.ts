@@ -244,3 +244,24 @@ test('every control is one step of the history', async ({ page }) => {
     await expect(studio.recipe).toHaveValue(text);
   }
 });
+
+test('a recipe is downloaded as it stands, and opened again', async ({ page }, info) => {
+  const studio = new Studio(page);
+  const [download] = await Promise.all([page.waitForEvent('download'), studio.button('Download').click()]);
+  expect(download.suggestedFilename()).toBe('fusewright.yml');
+  const path = info.outputPath('fusewright.yml');
+  await download.saveAs(path);
+  await studio.method.selectOption({ label: 'Linear' });
+  await expect(studio.recipe).not.toHaveValue(RECIPE);
+  await page.getByLabel('Open a recipe file').setInputFiles(path);
+  await expect(studio.recipe).toHaveValue(RECIPE);
+  await expect(studio.method).toHaveValue('varm');
+
+  await test.step('also before the models, and by the same way as they', async () => {
+    await page.reload();
+    await studio.addFiles(path);
+    await studio.addFolder(root);
+    await expect(studio.recipe).toHaveValue(RECIPE);
+    await expect(studio.map).toBeVisible();
+  });
+});

@@ -30,7 +30,9 @@ test('two models of different shapes', async ({ page }) => {
     await expect(studio.checkpoint(name)).toBeVisible();
   }
   await expect(studio.status).toContainText('model.layers.0.mlp');
-  await expect(studio.button('Merge')).toBeDisabled();
+  await studio.button('Merge').click();
+  await expect(studio.status).toContainText('not a sibling');
+  await expect(studio.status).toContainText('model.layers.0.mlp');
   await expect(studio.button('Save')).toBeDisabled();
   const findings = page.getByRole('region', { name: 'Before merging' });
   await expect(findings).toContainText('Cannot merge');
@@ -63,8 +65,9 @@ test('sixteen gigabytes that do not fit each other are refused from their header
   }
   await expect(studio.checkpoints.getByRole('group')).toHaveCount(2);
   await expect(studio.status).toContainText('model.norm.weight');
+  await studio.button('Merge').click();
+  await expect(studio.status).toContainText('not a sibling');
   expect(Date.now() - began).toBeLessThan(15_000);
-  await expect(studio.button('Merge')).toBeDisabled();
   for (const name of ['left', 'right']) await (await open(join(root, name, 'model.safetensors'), 'w')).close();
 });
 
@@ -148,5 +151,6 @@ test('a recipe with a typing error', async ({ page }, info) => {
   await expect(studio.button('Merge')).toBeEnabled();
   await studio.recipe.fill(good.replace('model: m2', 'model: m3'));
   await expect(studio.status).toContainText('m3');
-  await expect(studio.button('Merge')).toBeDisabled();
+  await studio.button('Merge').click();
+  await expect(studio.status).toContainText('m3');
 });

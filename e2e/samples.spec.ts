@@ -37,6 +37,21 @@ test('open samples, merge, chat, change, compare, save', async ({ page }, info) 
     expect(Math.max(...shares)).toBeLessThan(1);
   });
 
+  await test.step('everything can be found by its name, and nothing else answers to it', async () => {
+    const named = [
+      page.getByLabel('Add checkpoints'),
+      ...['Merge', 'Send', 'Stop', 'Save'].map((name) => page.getByRole('button', { name })),
+      ...['Method', 'Talk to'].map((name) => page.getByRole('combobox', { name })),
+      ...FINE_TUNES.map((name) => page.getByRole('slider', { name: `weight of ${name}` })),
+      page.getByRole('region', { name: 'Checkpoints' }),
+      page.getByRole('grid', { name: 'Weights map' }),
+      page.getByRole('textbox', { name: 'Message' }),
+      page.getByRole('log', { name: 'Chat' }),
+      page.getByRole('status'),
+    ];
+    for (const locator of named) await expect(locator).toHaveCount(1);
+  });
+
   await test.step('the merge can what each parent could', async () => {
     expect(await studio.merge()).toBe(1);
     await expect(studio.talkTo.locator('option:checked')).toHaveText('Merged model');
@@ -108,5 +123,14 @@ test('open samples, merge, chat, change, compare, save', async ({ page }, info) 
       weight: [1.5, 1, 1],
     });
     expectNear(saved, expected);
+  });
+
+  await test.step('what was saved opens again, and answers as the merge did', async () => {
+    await studio.addFolder(info.outputPath('saved', 'merged'));
+    await expect(studio.checkpoint('merged')).toBeVisible();
+    await studio.talkTo.selectOption('merged');
+    const [, reply, figures] = await studio.say('Mirror the word stone');
+    expect(reply).toBe('enots');
+    expect(figures).toMatch(/^merged · /);
   });
 });

@@ -66,6 +66,14 @@ test('stories260K alone', async ({ page }) => {
     }
     expect(texts[2]).toBe(texts[0]);
     expect(texts[1]).not.toBe(texts[0]);
+    await studio.button('Regenerate').click();
+    await studio.replied();
+    expect((await studio.lastTurn())[0]).toBe(texts[0]);
+  });
+
+  await test.step('and the conversation can be cleared', async () => {
+    await studio.button('Clear chat').click();
+    await expect(studio.log).toBeEmpty();
   });
 });
 

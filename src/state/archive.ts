@@ -31,8 +31,15 @@ export async function openArchive(name: string): Promise<Archive> {
   try {
     const handle = await storage.getFileHandle(`fusewright-save-${crypto.randomUUID()}.zip`, { create: true });
     const writable = await handle.createWritable();
+    const zip = zipFolder(writable as WritableStream<Uint8Array<ArrayBuffer>>, { root: name });
     return {
-      folder: zipFolder(writable as WritableStream<Uint8Array<ArrayBuffer>>, { root: name }),
+      folder: {
+        ...zip,
+        async abort() {
+          await zip.abort();
+          await storage.removeEntry(handle.name).catch(() => undefined); // the next visit sweeps it away
+        },
+      },
       file: async () => new File([await handle.getFile()], `${name}.zip`, { type: 'application/zip' }),
     };
   } catch (error) {

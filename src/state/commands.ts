@@ -9,7 +9,7 @@ import type { Follower } from './follow.ts';
 import { nameObstacle, type Output } from './output.ts';
 import { fetchSamples } from './samples.ts';
 import { hasFilteredValues } from './shown-value.ts';
-import { mergeObstacle, saveObstacle } from './status.ts';
+import { isRefused, mergeObstacle, saveObstacle } from './status.ts';
 import type { Studio } from './studio.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -72,10 +72,10 @@ export function createCommands(
       name: 'merge',
       label: 'Merge',
       shortcut: 'mod+Enter',
-      isEnabled: () => mergeObstacle(state()) === null && !savesNow(),
+      isEnabled: () => (mergeObstacle(state()) === null || isRefused(state())) && !savesNow(),
       perform() {
         // Takes effect when the blend is there.
-        chat.choose({ kind: 'blend' });
+        if (!isRefused(state())) chat.choose({ kind: 'blend' });
         return follower.merge();
       },
     },

@@ -150,6 +150,8 @@ export interface EngineApi {
   add(files: readonly { readonly path: string; readonly file: File }[]): Promise<{
     readonly added: readonly CheckpointSummary[];
     readonly faults: readonly { readonly file: string; readonly report: FaultReport }[];
+    /** Earlier faults, as `FILE: MESSAGE`, that hold no more: files that were missing came now. */
+    readonly settled?: readonly string[];
   }>;
   remove(name: string): Promise<void>;
   /** Pre-flight: reads no weight. Rejects with a RecipeFault where the recipe itself is wrong. */

@@ -78,6 +78,8 @@ export class Engine implements EngineApi {
   #checkpoints: readonly Checkpoint[] = [];
   /** Loose files of the last additions, and the checkpoints that came of them: more of them may follow. */
   #picked: Picked = NOTHING_PICKED;
+  /** The additions that are running or waiting, in order. */
+  #adding: Promise<unknown> = Promise.resolve();
   #place: Promise<Place> | null = null;
   /** The place once it is open. */
   #opened: Place | null = null;
@@ -152,7 +154,14 @@ export class Engine implements EngineApi {
     await place.speakers.abandon();
   }
 
-  async add(files: readonly { readonly path: string; readonly file: File }[]): ReturnType<EngineApi['add']> {
+  add(files: readonly { readonly path: string; readonly file: File }[]): ReturnType<EngineApi['add']> {
+    // One after another: what is open decides names, and which model loose files belong to.
+    const result = this.#adding.then(() => this.#add(files));
+    this.#adding = result.catch(() => undefined);
+    return result;
+  }
+
+  async #add(files: readonly { readonly path: string; readonly file: File }[]): ReturnType<EngineApi['add']> {
     const given = files.map(({ path, file }) => ({ path, bytes: fileBytes(file, path) }));
     const before = continuesPick(this.#picked.files, given) ? this.#picked : NOTHING_PICKED;
     const all = [...before.files, ...given];
@@ -169,10 +178,15 @@ export class Engine implements EngineApi {
     this.#picked = all.every(isLoose)
       ? { files: all, names: named.map(({ name }) => name), faults: texts }
       : NOTHING_PICKED;
-    return { added: named.map(summarise), faults: faults.filter((_, i) => !told.has(texts[i] ?? '')) };
+    return {
+      added: named.map(summarise),
+      faults: faults.filter((_, i) => !told.has(texts[i] ?? '')),
+      settled: before.faults.filter((text) => !texts.includes(text)),
+    };
   }
 
   async remove(name: string): Promise<void> {
+    await this.#adding;
     const checkpoint = this.#checkpoints.find((own) => own.name === name);
     if (!checkpoint) return;
     this.#checkpoints = this.#checkpoints.filter((own) => own !== checkpoint);

@@ -32,6 +32,11 @@ export function mergeObstacle(state: StudioState): string | null {
   return null;
 }
 
+/** True where the pre-flight refuses: Merge can be pressed all the same, and the engine answers with the reason. */
+export function isRefused({ checkpoints, problems, check }: StudioState): boolean {
+  return checkpoints.length > 0 && problems.length === 0 && check !== null && check.plan === null;
+}
+
 /** Why Save cannot be pressed; null where it can. */
 export function saveObstacle(state: StudioState): string | null {
   const { checkpoints, text, problems, checkFault, check } = state;

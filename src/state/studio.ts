@@ -164,11 +164,14 @@ export function createStudio(engine: EngineApi, history: History = createHistory
   };
 
   const addFiles = async (files: readonly PathedFile[]) => {
-    const { added, faults } = await engine.add(files);
+    const { added, faults, settled = [] } = await engine.add(files);
     const names = new Set(added.map(({ name }) => name));
     set((state) => ({
       checkpoints: [...state.checkpoints.filter(({ name }) => !names.has(name)), ...added],
-      refusals: [...state.refusals, ...faults],
+      refusals: [
+        ...state.refusals.filter(({ file, report }) => !settled.includes(`${file}: ${report.message}`)),
+        ...faults,
+      ],
     }));
     return added.map(({ name }) => name);
   };

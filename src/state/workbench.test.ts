@@ -1,7 +1,7 @@
 /** The page's state as a whole, over an engine whose answers come in any order. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DeviceFault, MalformedFault, RecipeFault } from '../bytes/fault.ts';
+import { DeviceFault, MalformedFault, MismatchFault, RecipeFault } from '../bytes/fault.ts';
 import { setParameter } from '../recipe/yaml.ts';
 import type { SaveReport } from './engine-api.ts';
 import { blendReport, checkpoint, checkReport, engineDouble, saveReport, weightsMap } from './engine-double.ts';
@@ -182,11 +182,19 @@ describe('following', () => {
     await open(FAMILY);
     await vi.advanceTimersByTimeAsync(200);
     expect(of('weigh')).toHaveLength(0);
-    expect(commands.merge.isEnabled()).toBe(false);
     expect(statusOf(state())).toMatchObject({
       tone: 'bad',
       sentence: 'These are not siblings. (mlp.up, mlp.down and 7 more)',
     });
+    // Pressing Merge asks the engine, which says no: a button that does nothing would not say why.
+    answer('blend', () => {
+      throw new MismatchFault(message);
+    });
+    expect(commands.merge.isEnabled()).toBe(true);
+    await commands.merge.perform();
+    expect(state().blend).toBeNull();
+    expect(statusOf(state())).toMatchObject({ tone: 'bad', sentence: message, code: 'mismatch' });
+    expect(commands.save.isEnabled()).toBe(false);
   });
 
   it('shows the fault of a check', async () => {
