@@ -154,6 +154,19 @@ test('one model after another, without waiting for the page', async ({ page }, i
   await expectMerged(studio, root, info.outputPath('saved'));
 });
 
+test('files picked through a button that has gone meanwhile', async ({ page }, info) => {
+  const root = info.outputPath('family');
+  await writeFamily(root, { kind: 'llama', dtype: 'F32' });
+  const studio = new Studio(page);
+  await studio.visit();
+  // As while a dialog is open: the welcome page's input is held, and the page moves on.
+  const held = await page.getByLabel('Add a folder').elementHandle();
+  await studio.addFolder(join(root, 'base'));
+  await expect(studio.checkpoint('base')).toBeVisible();
+  await held?.setInputFiles(join(root, 'm1'));
+  await expect(studio.checkpoint('m1')).toBeVisible();
+});
+
 test('files picked one by one: weights, then config', async ({ page }, info) => {
   const root = info.outputPath('family');
   await writeFamily(root, { kind: 'llama', dtype: 'F32', models: 0 });

@@ -2,7 +2,7 @@
 
 import IconFiles from '@tabler/icons-react/dist/esm/icons/IconFiles.mjs';
 import IconFolder from '@tabler/icons-react/dist/esm/icons/IconFolder.mjs';
-import type { ChangeEvent, InputHTMLAttributes, ReactNode } from 'react';
+import { type InputHTMLAttributes, type ReactNode, useCallback } from 'react';
 import styles from './add-files.module.css';
 import { pickedFiles } from './dropped-files.ts';
 import { useWorkbench } from './workbench-context.ts';
@@ -23,17 +23,23 @@ export function FileButton({
   isQuiet?: boolean;
 }) {
   const { studio } = useWorkbench();
-  const take = (event: ChangeEvent<HTMLInputElement>) => {
-    const input = event.currentTarget;
-    void studio.open(pickedFiles(input.files));
-    // The same files can be picked again after they were removed.
-    input.value = '';
-  };
+  // On the element itself: while the first files open, the welcome page gives way to the list and its inputs go. What
+  // was picked through one that is gone must arrive all the same, and React does not hear of it.
+  const listen = useCallback(
+    (input: HTMLInputElement | null) => {
+      input?.addEventListener('change', () => {
+        void studio.open(pickedFiles(input.files));
+        // The same files can be picked again after they were removed.
+        input.value = '';
+      });
+    },
+    [studio],
+  );
   return (
     <label className={styles.button} data-quiet={isQuiet || undefined}>
       {icon}
       <span>{label}</span>
-      <input type="file" multiple className={styles.input} onChange={take} {...attributes} />
+      <input type="file" multiple className={styles.input} ref={listen} {...attributes} />
     </label>
   );
 }
