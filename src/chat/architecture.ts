@@ -229,6 +229,8 @@ function integer(config: ModelConfig, key: string, max: number, fallback?: numbe
   const value = config[key] ?? fallback;
   if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= max) return value;
   throw new UnsupportedFault(
-    `${key} in config.json is ${JSON.stringify(value) ?? 'missing'}, not a whole number from 1 to ${max}`,
+    value === undefined
+      ? `config.json does not say its ${key}`
+      : `${key} in config.json is ${JSON.stringify(value)} instead of a whole number from 1 to ${max}`,
   );
 }

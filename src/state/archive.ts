@@ -10,6 +10,9 @@ import { zipFolder } from '../bytes/zip-folder.ts';
 /** Names of our scratch files, so that old ones can be told from other things. */
 const SCRATCH = /^fusewright-save-.*\.zip$/;
 
+/** A zip of this age has been read by whoever wanted it. */
+const DOWNLOADED_AFTER_MS = 15 * 60 * 1000;
+
 /** A zip under way: a folder to write to, and the file once the folder is finished. */
 export interface Archive {
   readonly folder: Folder;
@@ -18,6 +21,7 @@ export interface Archive {
 
 /** Starts a zip that holds one folder named `name`. Throws OutputFault where the browser gives no room. */
 export async function openArchive(name: string): Promise<Archive> {
+  await sweepArchives();
   const storage = await privateFiles();
   if (!storage) {
     const pipe = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
@@ -48,12 +52,22 @@ export async function openArchive(name: string): Promise<Archive> {
   }
 }
 
-/** Removes zips of earlier visits. Never fails: what is in use elsewhere stays. */
+/**
+ * Removes zips that were finished long enough ago to have been downloaded, of this visit and of earlier ones. A
+ * younger one may still be on its way to disk, from this page or from another. Never fails.
+ */
 export async function sweepArchives(): Promise<void> {
   const storage = await privateFiles();
   if (!storage) return;
-  for await (const name of storage.keys()) {
-    if (SCRATCH.test(name)) await storage.removeEntry(name).catch(() => undefined);
+  const names: string[] = [];
+  for await (const name of storage.keys()) if (SCRATCH.test(name)) names.push(name);
+  for (const name of names) {
+    try {
+      const file = await (await storage.getFileHandle(name)).getFile();
+      if (Date.now() - file.lastModified > DOWNLOADED_AFTER_MS) await storage.removeEntry(name);
+    } catch {
+      // Gone already, or in use elsewhere: the next sweep sees to it.
+    }
   }
 }
 
