@@ -8,8 +8,8 @@ import { bytesFigure, plural, shortCount } from '../state/figures.ts';
 import { AddFiles } from './add-files.tsx';
 import styles from './checkpoint-list.module.css';
 import { CommandButton } from './command-button.tsx';
-import { FaultNote } from './fault-note.tsx';
 import { ModelLetter } from './model-letter.tsx';
+import { Refusals } from './refusals.tsx';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
 export function CheckpointList() {
@@ -95,20 +95,4 @@ function facts(checkpoint: CheckpointSummary): string[] {
     bytesFigure(totalBytes),
     ...(weightFiles.length > 1 ? [`${weightFiles.length} files`] : []),
   ];
-}
-
-function Refusals() {
-  const { studio } = useWorkbench();
-  const refusals = useStudio((state) => state.refusals);
-  if (refusals.length === 0) return null;
-  return (
-    <div className={styles.refusals}>
-      {refusals.map(({ file, report }) => (
-        <FaultNote key={`${file}:${report.message}`} report={report} subject={file} />
-      ))}
-      <button type="button" className={styles.dismiss} onClick={studio.dismissRefusals}>
-        Dismiss
-      </button>
-    </div>
-  );
 }

@@ -3,14 +3,13 @@
 import IconFlask from '@tabler/icons-react/dist/esm/icons/IconFlask.mjs';
 import { AddFiles } from './add-files.tsx';
 import { CommandButton } from './command-button.tsx';
-import { FaultNote } from './fault-note.tsx';
+import { Refusals } from './refusals.tsx';
 import { useStatus } from './use-status.ts';
 import styles from './welcome.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
 export function Welcome() {
-  const { commands, studio } = useWorkbench();
-  const refusals = useStudio((state) => state.refusals);
+  const { commands } = useWorkbench();
   const engine = useStudio((state) => state.engine);
   const { sentence, tone } = useStatus();
   return (
@@ -32,16 +31,7 @@ export function Welcome() {
       <p className={styles.status} role="status" data-tone={tone}>
         {tone === 'idle' ? (engine?.reason ?? 'Starting the engine.') : sentence}
       </p>
-      {refusals.length > 0 && (
-        <div className={styles.refusals}>
-          {refusals.map(({ file, report }) => (
-            <FaultNote key={`${file}:${report.message}`} report={report} subject={file} />
-          ))}
-          <button type="button" className={styles.dismiss} onClick={studio.dismissRefusals}>
-            Dismiss
-          </button>
-        </div>
-      )}
+      <Refusals />
     </section>
   );
 }
