@@ -248,7 +248,6 @@ export class Blend {
     await this.#measure(lineup, plan, run, false, options);
     const watch = this.#watch('save', plan, options);
     yield* run.merge(this.#weigh(lineup), faulty, { signal: options.signal, onBytes: watch.onBytes });
-    this.#rate = watch.bytesPerSecond() ?? this.#rate;
   }
 
   /** Forgets everything that came from a checkpoint that is being closed. Live weights stay: they are a result. */

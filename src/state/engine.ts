@@ -329,7 +329,8 @@ export class Engine implements EngineApi {
 }
 
 function summarisePlan(plan: Plan, bytesPerSecond: number | null): PlanSummary {
-  const passes = plan.statistics === 'none' ? 1 : 2;
+  // Sources that stay are read once; others once to be measured and once to be merged.
+  const passes = plan.statistics === 'none' || plan.mode === 'resident' ? 1 : 2;
   return {
     mergedTensors: plan.mergedTensors,
     copiedTensors: plan.copiedTensors,
