@@ -31,10 +31,11 @@ export const MERGE_LANES = 64;
 export const PIECE_BYTES = 8 * 4 + 5 * 16;
 
 /** Most sources that `Piece.source_word` can address. */
-export const MAX_SOURCES = 20;
+const MAX_SOURCES = 20;
 
 function loads(base: BlendedDtype | null, models: readonly BlendedDtype[]): string {
   const first = base === null ? 0 : 1;
+  if (first + models.length > MAX_SOURCES) throw new Error(`a kernel takes at most ${MAX_SOURCES} sources`);
   const one = (dtype: BlendedDtype, source: string) => `load_${dtype.toLowerCase()}(${source}, i)`;
   const distinct = new Set(models);
   const [only] = distinct;
@@ -136,9 +137,4 @@ export function composeMerge(shape: KernelShape): string {
 /** The text of the measuring kernel; entry point `measure`, one workgroup per block. */
 export function composeMeasure(base: BlendedDtype, models: readonly BlendedDtype[]): string {
   return [shaderText('prelude'), loads(base, models), shaderText('measure')].join('\n');
-}
-
-/** Words of `numbers` that come before the coefficients of a piece. */
-export function parameterCount(method: Method, models: number): number {
-  return kernelParameters(method.params).length + kernelParameters(method.perModel).length * models;
 }

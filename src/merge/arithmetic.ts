@@ -77,6 +77,8 @@ export interface Arithmetic {
   allocate(
     tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly elements: number }[],
   ): Promise<LiveWeights>;
+  /** Gives memory back that is held and not in use. */
+  trim(): void;
   dispose(): void;
 }
 

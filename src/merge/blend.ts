@@ -11,6 +11,7 @@ import type { Arithmetic } from './arithmetic.ts';
 import type { Lineup } from './lineup.ts';
 import type { LiveWeights } from './live-weights.ts';
 import { weightsMap, type WeightsMap } from './map.ts';
+import { BLOCK_ELEMENTS, layOut } from './layout.ts';
 import { plan, type Plan } from './plan.ts';
 import { watched, type Progress, type Watch } from './progress.ts';
 import { Residents, Run } from './run.ts';
@@ -136,7 +137,7 @@ export class Blend {
     const names = lineup.tensors.map((tensor) => tensor.name);
     const key = [sourcesKey(lineup), plan.mode, cut.join(';'), names.join('\n')].join('|');
     if (this.#kept?.key !== key) {
-      this.#kept?.residents?.dispose();
+      this.#letGo();
       this.#kept = { key, residents: plan.mode === 'resident' ? new Residents() : null };
     }
     return new Run(lineup, plan.batches, this.#arithmetic, this.#kept.residents);
@@ -155,7 +156,14 @@ export class Blend {
     const start = performance.now();
     const watch = this.#watch('measure', plan, options);
     const byRow = lineup.tensors.some((tensor) => unitOf(lineup, tensor) === 'row');
-    await run.measure(this.#statisticsOf(lineup), byRow, { signal: options.signal, onBytes: watch.onBytes });
+    const statistics = this.#statisticsOf(lineup);
+    const watching = { signal: options.signal, onBytes: watch.onBytes };
+    if (byRow && plan.batches.some((batch) => batch.pieces.some(({ start }) => start % BLOCK_ELEMENTS !== 0))) {
+      // Cut at rows that are no whole blocks, the tensors' own sums need cuts of their own, and so a pass of their own.
+      const batches = layOut(lineup.tensors, plan.batchBytes, false);
+      await new Run(lineup, batches, this.#arithmetic, null).measure(statistics, false, watching);
+    }
+    await run.measure(statistics, byRow, watching);
     this.#rate = watch.bytesPerSecond() ?? this.#rate;
     return msSince(start);
   }
@@ -259,8 +267,10 @@ export class Blend {
   }
 
   #letGo(): void {
-    this.#kept?.residents?.dispose();
+    if (!this.#kept) return;
+    this.#kept.residents?.dispose();
     this.#kept = null;
+    this.#arithmetic.trim();
   }
 
   async #giveUpLive(): Promise<void> {

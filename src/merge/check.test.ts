@@ -78,6 +78,20 @@ describe('the pre-flight', () => {
     expect(head?.sources[2]?.name).toBe('model.embed_tokens.weight');
   });
 
+  it('says that a head of its own is left out where the donor is tied', () => {
+    const [base, one, two] = trio();
+    const tied = { model_type: 'llama', tie_word_embeddings: true };
+    const bare = { ...without(base, 'lm_head.weight'), config: tied };
+    const { findings } = checking(VARM, [bare, { ...without(one, 'lm_head.weight'), config: tied }, two]);
+    expect(findings.find((found) => found.code === 'tied')).toMatchObject({ severity: 'warning' });
+  });
+
+  it('refuses one model under two names', () => {
+    const [base, one] = trio();
+    const { findings } = check(parseRecipe(VARM), (name) => (name === 'base' ? base : one));
+    expect(codes(findings)).toEqual(['error same-model']);
+  });
+
   it('refuses another architecture, quantised files and a stranger', () => {
     const [base, one, two] = trio();
     expect(codes(checking(VARM, [base, one, { ...two, config: { model_type: 'qwen2' } }]).findings)).toContain(

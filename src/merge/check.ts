@@ -74,6 +74,12 @@ export function check(recipe: Recipe, find: (model: string) => Checkpoint | unde
       ),
     );
   }
+  const twice = models.find((model, k) => models.indexOf(model) !== k);
+  if (twice) {
+    findings.push(
+      finding('error', 'same-model', `${twice.name} stands twice among the models, under two names; keep one of them.`),
+    );
+  }
   const donor = base ?? models[0];
   if (!donor || findings.length > 0) return { findings, lineup: null };
   for (const model of models) {
@@ -244,14 +250,25 @@ function compareTensors(donor: Checkpoint, other: Checkpoint): Finding[] {
   const head = 'lm_head.weight';
   if (donor.tensors.has(head) !== other.tensors.has(head) && !missing.includes(head)) {
     const stored = donor.tensors.has(head) ? donor : other;
-    findings.push(
-      finding(
-        'note',
-        'tied',
-        `${stored.name} stores lm_head.weight and the other does not, because its head is tied to the embeddings; the merge follows ${donor.name}.`,
-        [head],
-      ),
-    );
+    if (stored === other && !isTied(other)) {
+      findings.push(
+        finding(
+          'warning',
+          'tied',
+          `${other.name} has an output head of its own (lm_head.weight) and ${donor.name}’s is tied to the embeddings; the merge is tied too, so that head is left out.`,
+          [head],
+        ),
+      );
+    } else {
+      findings.push(
+        finding(
+          'note',
+          'tied',
+          `${stored.name} stores lm_head.weight and the other does not, because its head is tied to the embeddings; the merge follows ${donor.name}.`,
+          [head],
+        ),
+      );
+    }
   }
   const dtypes = differingDtypes(donor, other);
   if (dtypes) findings.push(dtypes);

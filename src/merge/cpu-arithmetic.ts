@@ -102,6 +102,10 @@ export class CpuArithmetic implements Arithmetic {
     return new LiveWeights(live, null);
   }
 
+  trim(): void {
+    // Arrays are the garbage collector's.
+  }
+
   dispose(): void {
     for (const worker of this.#workers) worker.terminate();
   }

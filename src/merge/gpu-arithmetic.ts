@@ -318,7 +318,10 @@ export class GpuArithmetic implements Arithmetic {
     }
   }
 
-  /** Gives back memory that is not in use. */
+  trim(): void {
+    this.#buffers.trim();
+  }
+
   dispose(): void {
     this.#buffers.trim();
   }

@@ -395,4 +395,31 @@ describe('chunks', () => {
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
   });
+
+  it('leave the statistics of tensors alone where rows are cut at no whole block', async () => {
+    const models = checkpointFamily(2, 'F32', {
+      'model.layers.0.mlp.up_proj.weight': [7, 4099],
+      'model.norm.weight': [24],
+    });
+    const lineUp = (granularity: string) => {
+      const text = `merge_method: varm\nbase_model: base\nmodels:\n  - model: tune-1\n  - model: tune-2\nparameters: {granularity: ${granularity}}\n`;
+      const { lineup } = check(parseRecipe(text), (name) => models.find((own) => own.name === name));
+      if (!lineup) throw new Error('not siblings');
+      return lineup;
+    };
+    const device = await openDevice(gpuHere());
+    // Sources of 12 bytes an element: two rows of 4099 fit a batch, 4099 whole blocks of rows do not.
+    const cut = () => new Blend(new GpuArithmetic(device, 100_000), { budgetBytes: 2 ** 28, keepsSources: true });
+    const blend = cut();
+    const before = await blend.map(lineUp('tensor'));
+    await blend.map(lineUp('row'));
+    expect(await blend.map(lineUp('tensor'))).toEqual(before);
+    // Rows first, and rows beside coarser units.
+    const fresh = cut();
+    await fresh.map(lineUp('row'));
+    expect((await fresh.map(lineUp('tensor'))).cells).toEqual(before.cells);
+    const mixed = lineUp('[{filter: up_proj, value: row}, {value: model}]');
+    const whole = new Blend(new GpuArithmetic(device), { budgetBytes: 2 ** 28, keepsSources: true });
+    expect((await cut().map(mixed)).cells).toEqual((await whole.map(mixed)).cells);
+  });
 });

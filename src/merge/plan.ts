@@ -18,6 +18,8 @@ export type Mode = 'resident' | 'cached' | 'streaming';
 /** How a merge will be done. */
 export interface Plan {
   readonly batches: readonly Batch[];
+  /** Most source bytes of one batch. */
+  readonly batchBytes: number;
   readonly statistics: 'none' | 'tensor' | 'row';
   readonly mode: Mode;
   /** Bytes of one pass over all sources, copied tensors included. */
@@ -75,6 +77,7 @@ export function plan(lineup: Lineup, limits: PlanLimits): Plan {
         : 'streaming';
   return {
     batches,
+    batchBytes,
     statistics,
     mode,
     readBytes: readBytesOf(lineup) + copiedBytes,

@@ -153,15 +153,17 @@ export class Run {
         .map((tensor) => tensor.name)
         .filter((name) => !statistics.has(name) || (byRow && !statistics.hasRows(name))),
     );
+    // Sums that are kept are never taken again: a change of granularity must not change them in the last bit.
+    const plain = this.lineup.tensors.some(({ name }) => dueTensors.has(name) && !statistics.has(name));
     const isDue = (piece: Piece) => dueTensors.has(this.#tensor(piece).name);
     const due = this.batches.flatMap((batch, index) => (batch.pieces.some(isDue) ? [index] : []));
     const measured = inOrder(due, this.#arithmetic.depth, options.signal, (index) =>
       this.#withBatch(index, options.signal, async (batch) => ({
         index,
-        pieces: await this.#arithmetic.measure(batch, { plain: true, byRow }),
+        pieces: await this.#arithmetic.measure(batch, { plain, byRow }),
       })),
     );
-    let plain: Float64Array[] = [];
+    let blocks: Float64Array[] = [];
     let rows: RowSums | null = null;
     let done = 0;
     for await (const { index, pieces } of measured) {
@@ -170,14 +172,16 @@ export class Run {
         if (!isDue(piece)) return;
         const tensor = this.#tensor(piece);
         if (piece.start === 0) {
-          plain = [];
+          blocks = [];
           rows = byRow ? emptyRows(tensor, models) : null;
         }
         const found = pieces[p];
-        if (found?.plain) plain.push(found.plain);
+        if (found?.plain) blocks.push(found.plain);
         if (found?.byRow && rows) addRows(rows, found.byRow, piece, quantities, models);
         if (piece.end < tensor.elements) return;
-        const sums = sumBlocks(joined(plain), models, tensor.elements);
+        if (rows) statistics.keepRows(tensor.name, rows);
+        if (statistics.has(tensor.name)) return;
+        const sums = sumBlocks(joined(blocks), models, tensor.elements);
         if (![...sums.gram, ...sums.abs].every(Number.isFinite)) {
           const models = this.lineup.models
             .filter((_, k) => !Number.isFinite(sums.abs[k] ?? 0))
@@ -188,7 +192,6 @@ export class Run {
           );
         }
         statistics.keep(tensor.name, sums);
-        if (rows) statistics.keepRows(tensor.name, rows);
       });
       done += batch?.sourceBytes ?? 0;
       options.onBytes?.(done);

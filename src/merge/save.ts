@@ -54,9 +54,10 @@ export function planFiles(lineup: Lineup, options: Omit<SaveOptions, keyof WorkO
   const shards = planShards(specs, { maxShardBytes: options.maxShardBytes });
   const texts = new Map<string, string>();
   if (shards.index) texts.set(shards.index.fileName, shards.index.text);
-  const outDtype = writtenDtype(lineup);
+  const written = new Set(lineup.tensors.map((tensor) => tensor.out));
+  const [only = null] = written;
   for (const [name, text] of lineup.donor.sideFiles) {
-    texts.set(name, name === 'config.json' ? outputConfig(text, { outDtype }) : text);
+    texts.set(name, name === 'config.json' ? outputConfig(text, { outDtype: writtenDtype(lineup) }) : text);
   }
   texts.set(RECIPE_FILE, options.recipeText);
   texts.set(
@@ -68,7 +69,7 @@ export function planFiles(lineup: Lineup, options: Omit<SaveOptions, keyof WorkO
       method: lineup.method,
       parents: [...new Set([lineup.donor, ...lineup.models])].map(({ name }) => ({ name })),
       version: options.version,
-      outDtype,
+      outDtype: written.size === 1 ? only : null,
       mergedTensors: lineup.tensors.length,
       copiedTensors: lineup.copied.length,
     }),
@@ -76,13 +77,13 @@ export function planFiles(lineup: Lineup, options: Omit<SaveOptions, keyof WorkO
   return { shards, texts };
 }
 
-/** The dtype that config.json has to name: the recipe's, or the one that mixed sources were promoted to; else null. */
+/** The dtype that config.json has to name: the recipe's, else that of most of the written elements. */
 function writtenDtype(lineup: Lineup): BlendedDtype | null {
   if (lineup.recipe.outDtype) return lineup.recipe.outDtype;
-  const outs = new Set(lineup.tensors.map((tensor) => tensor.out));
-  const [only] = outs;
-  const isAsStored = lineup.tensors.every((tensor) => lineup.donor.tensors.get(tensor.name)?.dtype === tensor.out);
-  return outs.size === 1 && only && !isAsStored ? only : null;
+  const elements = new Map<BlendedDtype, number>();
+  for (const tensor of lineup.tensors) elements.set(tensor.out, (elements.get(tensor.out) ?? 0) + tensor.elements);
+  const [most] = [...elements].sort(([, a], [, b]) => b - a);
+  return most?.[0] ?? null;
 }
 
 /** Writes a merge. On any failure, a stop included, the folder is aborted before the error is thrown on. */

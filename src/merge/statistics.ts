@@ -1,7 +1,7 @@
 /**
  * Statistics: what one pass over the checkpoints found, per tensor, in float64: the Gram matrix of the deltas,
  * sums and maxima of |delta|, counts of changed elements; per row where rows were asked for. They are kept, so
- * that a change of method, granularity or parameter reads no checkpoint again. Not the pass itself (`measure.ts`).
+ * that a change of method, granularity or parameter reads no checkpoint again. Not the pass itself (`run.ts`).
  */
 
 import type { RowSums, Sums, Unit } from '../methods/method.ts';

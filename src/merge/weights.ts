@@ -51,13 +51,19 @@ export function weigh(lineup: Lineup, tensor: BlendTensor, statistics: Statistic
   const rowSums = unit === 'row' ? (statistics?.rowsOf(tensor.name) ?? null) : null;
   if ((isPooled && !sums) || (unit === 'row' && !rowSums)) throw new Error(`${tensor.name} was not measured`);
   const coefficients = method.coefficients({ models: models.length, params, perModel, sums, rowSums });
+  const rows = rowSums?.rows ?? 1;
+  if (coefficients.length !== models.length * rows) {
+    throw new Error(
+      `${method.name} gave ${coefficients.length} coefficients for ${models.length} models and ${rows} rows`,
+    );
+  }
   if (!coefficients.every(Number.isFinite)) {
     throw new RecipeFault(
       `The weights of ${tensor.name} come out as ${describe(coefficients)}: with ${method.name} the models’ weights must not add up to zero, and all of them must be finite.`,
       { tensors: [tensor.name] },
     );
   }
-  return { params, perModel, coefficients, rows: coefficients.length / models.length, unit };
+  return { params, perModel, coefficients, rows, unit };
 }
 
 function describe(values: Float64Array): string {

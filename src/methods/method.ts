@@ -16,6 +16,8 @@ export interface NumberParameter {
   readonly max: number;
   readonly step: number;
   readonly strict: boolean;
+  /** A recipe may not go below this, also where `strict` is false; null where it may. */
+  readonly least: number | null;
   readonly help: string;
 }
 
@@ -53,10 +55,11 @@ export function number(p: {
   max: number;
   step?: number;
   strict?: boolean;
+  least?: number;
   default: number | null;
   help: string;
 }): NumberParameter {
-  return { kind: 'number', step: 0.01, strict: false, ...p };
+  return { kind: 'number', step: 0.01, strict: false, least: null, ...p };
 }
 
 /** A switch. */
@@ -166,7 +169,7 @@ export interface Method {
   readonly statistics: (params: Values) => Unit | null;
   /**
    * Coefficients in float64: K values (one per model), or K × rows (`k * rows + r`) where rowSums is given.
-   * Their meaning is the kernel's; `share` turns them into what the weights map shows.
+   * Their meaning is the kernel's; the weights map shows them.
    */
   readonly coefficients: (input: CoefficientInput) => Float64Array;
   /** The same merge in float64, element by element: the oracle of the tests and the path without a GPU. */

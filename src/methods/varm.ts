@@ -80,6 +80,7 @@ export const varm = defineMethod({
       help: 'How change is measured.',
     }),
     temperature: number({
+      least: 0.001,
       min: 0.05,
       max: 5,
       step: 0.05,
@@ -89,12 +90,14 @@ export const varm = defineMethod({
   },
   perModel: {
     weight: number({
+      least: 0,
       min: 0,
       max: 4,
       default: 1,
       help: 'Multiplies this model’s evidence before the shares are taken.',
     }),
     share: number({
+      least: 0,
       min: 0,
       max: 1,
       default: null,

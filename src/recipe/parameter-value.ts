@@ -90,6 +90,9 @@ function readScalar(
           isNumber ? raw.trim() : null,
         );
       }
+      if (p.least !== null && Number(raw) < p.least) {
+        return complain(`'${name}' must be ${p.least} or more, and this says ${raw}.`, path, String(p.least));
+      }
       if (p.strict && (Number(raw) < p.min || Number(raw) > p.max)) {
         const bound = Number(raw) < p.min ? p.min : p.max;
         return complain(`'${name}' must be from ${p.min} to ${p.max}, and this says ${raw}.`, path, String(bound));

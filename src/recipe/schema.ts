@@ -258,13 +258,14 @@ export function readRecipe(data: unknown): { recipe: Recipe | null; issues: read
   const method = declared ?? null;
   const result = recipeSchema(method).safeParse(data);
   const issues: SchemaIssue[] = [];
+  const misspelt: SchemaIssue[] = [];
   const hasOtherForm =
     isRecord(data) && data.models === undefined && (Object.hasOwn(data, 'slices') || Object.hasOwn(data, 'modules'));
   for (const issue of result.error?.issues ?? []) {
     if (issues.length >= MAX_ISSUES) break;
     const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
     if (issue.code === 'unrecognized_keys') {
-      issues.push(...issue.keys.slice(0, MAX_ISSUES).map((key) => unknownKey(path, key, method)));
+      misspelt.push(...issue.keys.slice(0, MAX_ISSUES).map((key) => unknownKey(path, key, method)));
       continue;
     }
     // A recipe with `slices` has been refused for that already; its missing `models` are no news.
@@ -278,5 +279,11 @@ export function readRecipe(data: unknown): { recipe: Recipe | null; issues: read
     });
   }
   if (isRecord(data)) issues.push(...structureIssues(data, method).slice(0, MAX_ISSUES));
-  return { recipe: issues.length === 0 && result.success ? result.data : null, issues };
+  // Where a key is misspelt, that it is missing under its right name is no news and would hide the line to mend.
+  const hidden = misspelt.flatMap(({ suggestion }) =>
+    suggestion === null ? [] : [`'${suggestion}'`, `'${suggestion}:`],
+  );
+  const news = issues.filter(({ message }) => !hidden.some((word) => message.includes(word)));
+  const all = [...misspelt, ...news];
+  return { recipe: all.length === 0 && result.success ? result.data : null, issues: all };
 }

@@ -16,7 +16,7 @@ export interface Place {
   readonly layerPath: string | null;
 }
 
-const LAYER = /^(.*?\.?(?:layers|h|blocks|block|layer)\.(\d+))\.(.+)$/;
+const LAYER = /^((?:.*?\.)?(?:layers|h|blocks|block|layer)\.(\d+))\.(.+)$/;
 
 /** Finds the place of a tensor from its name. */
 export function placeOf(tensor: string): Place {

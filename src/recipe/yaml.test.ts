@@ -220,8 +220,28 @@ describe('values', () => {
     expect(only(text)).toMatchObject({ line: 3, column: 25, suggestion: 'false' });
   });
 
+  it('tells of the misspelt key, not of the right one that is missing', () => {
+    for (const [text, line, suggestion] of [
+      ['base_model: a\nmerge_metod: varm\nmodels:\n  - model: b\n', 2, 'merge_method'],
+      ['merge_method: varm\nmodels:\n  - model: b\nbase_modle: a\n', 4, 'base_model'],
+      ['merge_method: varm\nbase_model: a\nmodles:\n  - model: b\n', 3, 'models'],
+      ['merge_method: varm\nbase_model: a\nmodels:\n  - modle: b\n', 4, 'model'],
+    ] as const) {
+      const { problems } = diagnoseRecipe(text);
+      expect(problems[0]).toMatchObject({ line, suggestion });
+    }
+  });
+
+  it('refuses a temperature of nothing and negative evidence', () => {
+    const text = (more: string) => `merge_method: varm\nbase_model: a\nmodels:\n  - model: b\nparameters: {${more}}\n`;
+    for (const more of ['temperature: 0', 'temperature: -1', 'weight: -0.5', 'share: -1', 'weight: [1, -1]']) {
+      expect(diagnoseRecipe(text(more)).problems[0]?.message).toMatch(/or more/);
+    }
+    expect(diagnoseRecipe(text('temperature: 0.01, weight: 9')).problems).toEqual([]);
+  });
+
   it('lets a number leave the slider’s range where it is not strict', () => {
-    expect(parseRecipe(replace('weight: 2', 'weight: -17')).models[0]?.parameters.weight).toMatchObject({ value: -17 });
+    expect(parseRecipe(replace('weight: 2', 'weight: 17')).models[0]?.parameters.weight).toMatchObject({ value: 17 });
   });
 });
 

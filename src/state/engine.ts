@@ -310,12 +310,14 @@ export class Engine implements EngineApi {
   }
 
   async say(request: SayRequest, onText: (textSoFar: string) => void): Promise<Reply> {
-    await this.stop();
+    const stopped = this.stop();
     const asking = new AbortController();
     this.#asking = asking;
+    await stopped;
     // The reply begins within its turn: merge work that comes next finds it, and waits until it has stopped.
     const { done } = await this.#inTurn('stay', async (signal, place) => {
       const chat = await this.#chatOf(request.speaker, place, signal);
+      await place.speakers.hush();
       return place.speakers.begin(chat, request, asking, onText);
     });
     const blend = request.speaker.kind === 'blend' ? this.#blendNumber : null;

@@ -87,9 +87,14 @@ export class Speakers {
     await this.#solo.blend(lineup, { signal });
     const weights = this.#solo.live;
     if (!weights) throw new Error('a loaded checkpoint has no weights');
-    const chat = await openChat(checkpoint, weights, signal);
-    this.#soloChat = { chat, donor: checkpoint };
-    return chat;
+    try {
+      const chat = await openChat(checkpoint, weights, signal);
+      this.#soloChat = { chat, donor: checkpoint };
+      return chat;
+    } catch (error) {
+      await this.#solo.dispose();
+      throw error;
+    }
   }
 
   /** Begins a reply; what comes before it has stopped. */

@@ -47,7 +47,7 @@ export function saveObstacle(state: StudioState): string | null {
       : 'The recipe is empty.';
   }
   const [problem] = problems;
-  if (problem) return `The recipe has an error in line ${problem.line}: ${problem.message}`;
+  if (problem) return `The recipe has an error in line ${problem.line}, column ${problem.column}: ${problem.message}`;
   if (checkFault) return checkFault.message;
   if (check === null) return 'Checking the recipe.';
   if (check.plan === null) {
@@ -83,6 +83,10 @@ export function statusOf(state: StudioState): Status {
     return { tone: 'busy', sentence: workSentence(work), fraction, code: null };
   }
   if (fault) return { tone: 'bad', sentence: fault.message, fraction: null, code: fault.code };
+  const refusal = state.refusals.at(-1);
+  if (refusal && state.check === null) {
+    return { tone: 'bad', sentence: refusal.report.message, fraction: null, code: refusal.report.code };
+  }
   const obstacle = mergeObstacle(state);
   if (obstacle !== null) {
     const isBad =

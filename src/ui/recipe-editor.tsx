@@ -57,7 +57,10 @@ export function RecipeEditor() {
       <ul id="recipe-problems" className={styles.problems} aria-live="polite">
         {problems.map(({ line, column, message }) => (
           <li key={`${line}:${column}:${message}`}>
-            <span className={styles.line}>line {line}</span> {message}
+            <span className={styles.line}>
+              line {line}, column {column}
+            </span>{' '}
+            {message}
           </li>
         ))}
       </ul>

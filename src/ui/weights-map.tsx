@@ -58,7 +58,9 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   const [active, setActive] = useState<CellPlace>({ row: 0, column: -1, model: 0 });
   const [pointed, setPointed] = useState<CellPlace | null>(null);
   const [draft, setDraft] = useState<Draft | null>(null);
-  const [editing, setEditing] = useState<Editing | null>(null);
+  const [opened, setEditing] = useState<Editing | null>(null);
+  // A recipe that cannot be read takes no weight.
+  const editing = isBroken ? null : opened;
   const drag = useRef<Drag | null>(null);
   const hasDragged = useRef(false);
   const wrapper = useRef<HTMLDivElement>(null);
