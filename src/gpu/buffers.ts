@@ -11,6 +11,11 @@ export const BUFFER_USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64
 /** Smallest buffer that is kept, in bytes. */
 const SMALLEST_BYTES = 256;
 
+/** Rounds bytes up to the whole words that buffers are written, bound and copied in. */
+export function wholeWords(bytes: number): number {
+  return Math.ceil(bytes / 4) * 4;
+}
+
 /** A pool of buffers of one device. */
 export class Buffers {
   readonly #device: GPUDevice;

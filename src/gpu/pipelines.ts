@@ -1,6 +1,6 @@
 /**
- * Pipelines: compiled kernels by their source text. Compiles in flight are shared, failures are not kept, and an
- * error names the line of the composed source. One per device.
+ * Pipelines: compiled kernels by what their source depends on. A source is composed once and compiled once; compiles
+ * in flight are shared, failures are not kept, and an error names the line of the composed source. One per device.
  */
 
 import { DeviceFault } from '../bytes/fault.ts';
@@ -29,15 +29,19 @@ export class Pipelines {
     this.#layout = device.createPipelineLayout({ bindGroupLayouts: [this.bindGroupLayout] });
   }
 
-  /** The pipeline of a kernel. Throws DeviceFault with the compiler's message and the source around it. */
-  get(name: string, code: string, entryPoint: string): Promise<GPUComputePipeline> {
-    const known = this.#compiled.get(code);
+  /**
+   * The pipeline of a kernel. Throws DeviceFault with the compiler's message and the source around it.
+   * @param variant all that `compose` depends on beside the name: the same name and variant mean the same source.
+   */
+  get(name: string, variant: string, compose: () => string, entryPoint: string): Promise<GPUComputePipeline> {
+    const key = `${name} ${variant}`;
+    const known = this.#compiled.get(key);
     if (known) return known;
-    const compiling = this.#compile(name, code, entryPoint).catch((error: unknown) => {
-      this.#compiled.delete(code);
+    const compiling = this.#compile(name, compose(), entryPoint).catch((error: unknown) => {
+      this.#compiled.delete(key);
       throw error;
     });
-    this.#compiled.set(code, compiling);
+    this.#compiled.set(key, compiling);
     return compiling;
   }
 

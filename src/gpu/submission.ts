@@ -5,7 +5,7 @@
  */
 
 import { DeviceFault } from '../bytes/fault.ts';
-import { BUFFER_USAGE, type Buffers } from './buffers.ts';
+import { BUFFER_USAGE, type Buffers, wholeWords } from './buffers.ts';
 import { PIECE_BYTES, UNSET } from './compose.ts';
 
 /** Offsets of uniforms and of bound ranges are multiples of this on every device. */
@@ -45,10 +45,6 @@ export interface ReadBack {
   readonly faulty: Uint32Array;
 }
 
-function aligned(bytes: number): number {
-  return Math.ceil(bytes / 4) * 4;
-}
-
 /** Submits to one device. */
 export class Submission {
   readonly #device: GPUDevice;
@@ -73,7 +69,7 @@ export class Submission {
     counters: number,
   ): Promise<ReadBack> {
     const { numberData, pieceData } = encodeDispatches(dispatches);
-    const resultBytes = wanted ? aligned(wanted.bytes) : 0;
+    const resultBytes = wanted ? wholeWords(wanted.bytes) : 0;
     const readBytes = resultBytes + counters * 4;
     const { STORAGE, COPY_SRC, COPY_DST, UNIFORM, MAP_READ: MAPPED } = BUFFER_USAGE;
     const numbers = this.#buffers.take(Math.max(4, numberData.byteLength), STORAGE | COPY_DST);

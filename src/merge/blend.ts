@@ -155,7 +155,7 @@ export class Blend {
     if (!this.needsMeasuring(lineup, forMap)) return 0;
     const start = performance.now();
     const watch = this.#watch('measure', plan, options);
-    const byRow = lineup.tensors.some((tensor) => unitOf(lineup, tensor) === 'row');
+    const byRow = plan.statistics === 'row';
     const statistics = this.#statisticsOf(lineup);
     const watching = { signal: options.signal, onBytes: watch.onBytes };
     if (byRow && plan.batches.some((batch) => batch.pieces.some(({ start }) => start % BLOCK_ELEMENTS !== 0))) {

@@ -6,7 +6,7 @@
 
 import { BudgetFault } from '../bytes/fault.ts';
 import { elementBytes, type BlendedDtype } from '../formats/dtype.ts';
-import { Buffers, BUFFER_USAGE } from '../gpu/buffers.ts';
+import { Buffers, BUFFER_USAGE, wholeWords } from '../gpu/buffers.ts';
 import { composeMeasure, composeMerge, kernelParameters, MERGE_LANES } from '../gpu/compose.ts';
 import type { Device } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
@@ -23,7 +23,7 @@ import {
   type PieceShape,
   type PieceWork,
 } from './arithmetic.ts';
-import { aligned, BLOCK_ELEMENTS } from './layout.ts';
+import { BLOCK_ELEMENTS } from './layout.ts';
 import { liveBytesOf, LiveWeights, type LiveTensor } from './live-weights.ts';
 import { quantityCount } from './statistics.ts';
 
@@ -100,7 +100,7 @@ export class GpuArithmetic implements Arithmetic {
     const starts = pieces.map((piece) =>
       piece.bytes.map((bytes) => {
         const start = at;
-        at += aligned(bytes.length);
+        at += wholeWords(bytes.length);
         return start / 4;
       }),
     );
@@ -145,7 +145,12 @@ export class GpuArithmetic implements Arithmetic {
           const [base, ...models] = shape.dtypes as [BlendedDtype, ...BlendedDtype[]];
           const rowElements = byRow ? shape.rowElements : shape.tensorElements;
           return {
-            pipeline: await this.#pipelines.get('measure', composeMeasure(base, models), 'measure'),
+            pipeline: await this.#pipelines.get(
+              'measure',
+              shape.dtypes.join(),
+              () => composeMeasure(base, models),
+              'measure',
+            ),
             elements: shape.elements,
             starts: own.starts[piece] ?? [],
             firstColumn: shape.start % rowElements,
@@ -183,7 +188,7 @@ export class GpuArithmetic implements Arithmetic {
     const places = work.map(({ piece, out }) => {
       const bytes = (own.pieces[piece]?.elements ?? 0) * elementBytes(out);
       const place = { offset: at, bytes };
-      at += aligned(bytes);
+      at += wholeWords(bytes);
       return place;
     });
     const result = this.#buffers.take(at, RESULT_USAGE);
@@ -240,17 +245,19 @@ export class GpuArithmetic implements Arithmetic {
   ): Promise<Dispatch> {
     const shape = batch.pieces[item.piece] as PieceShape;
     const hasBase = method.base === 'required';
-    const code = composeMerge({
-      method,
-      base: hasBase ? (shape.dtypes[0] ?? null) : null,
-      models: hasBase ? shape.dtypes.slice(1) : shape.dtypes,
-      out: item.out,
-      storage,
-    });
+    const compose = () =>
+      composeMerge({
+        method,
+        base: hasBase ? (shape.dtypes[0] ?? null) : null,
+        models: hasBase ? shape.dtypes.slice(1) : shape.dtypes,
+        out: item.out,
+        storage,
+      });
+    const variant = `${shape.dtypes.join()} ${item.out} ${storage}`;
     const { rows, values } = coefficientsOf(shape, item.weights);
     const threads = storage === 'packed' && item.out !== 'F32' ? Math.ceil(shape.elements / 2) : shape.elements;
     return {
-      pipeline: await this.#pipelines.get(method.name, code, 'main'),
+      pipeline: await this.#pipelines.get(method.name, variant, compose, 'main'),
       elements: shape.elements,
       starts: batch.starts[item.piece] ?? [],
       firstColumn: shape.start % shape.rowElements,
@@ -323,7 +330,7 @@ export class GpuArithmetic implements Arithmetic {
   }
 
   dispose(): void {
-    this.#buffers.trim();
+    this.trim();
   }
 }
 

@@ -4,13 +4,11 @@
  * and statistics are summed over blocks of a fixed size, at which every cut is made, in a fixed order.
  */
 
+import { wholeWords } from '../gpu/buffers.ts';
 import type { BlendTensor } from './lineup.ts';
 
 /** Elements of one block of statistics; the same number stands in shaders/measure.wgsl. */
 export const BLOCK_ELEMENTS = 4096;
-
-/** Every source and every output of a piece starts at a multiple of this in a batch's buffers. */
-export const ALIGNMENT_BYTES = 4;
 
 /** A run of neighbouring elements of one tensor: [start, end). */
 export interface Piece {
@@ -25,11 +23,6 @@ export interface Batch {
   readonly pieces: readonly Piece[];
   /** Bytes of all sources of all pieces, aligned. */
   readonly sourceBytes: number;
-}
-
-/** Rounds bytes up to whole words. */
-export function aligned(bytes: number): number {
-  return Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {
@@ -69,7 +62,7 @@ export function sourceElementBytes(tensor: BlendTensor): number {
 export function pieceBytes(tensor: BlendTensor, piece: Piece): number {
   return tensor.sources.reduce(
     (sum, source) =>
-      sum + aligned(((source.end - source.start) / Math.max(1, tensor.elements)) * (piece.end - piece.start)),
+      sum + wholeWords(((source.end - source.start) / Math.max(1, tensor.elements)) * (piece.end - piece.start)),
     0,
   );
 }
