@@ -30,6 +30,7 @@ async function expectNoSidewaysScroll(page: Page) {
 }
 
 test('axe, from the empty page to a saved merge', async ({ page }) => {
+  test.setTimeout(300_000);
   const studio = new Studio(page);
   await studio.visit();
   await expectAccessible(page, 'empty');
@@ -48,6 +49,29 @@ test('axe, from the empty page to a saved merge', async ({ page }) => {
   await page.setViewportSize(NARROW);
   await expectNoSidewaysScroll(page);
   await expectAccessible(page, 'narrow');
+});
+
+test('axe, what belongs to methods and audits', async ({ page }) => {
+  test.setTimeout(300_000);
+  const studio = new Studio(page);
+  await studio.visit();
+  await studio.openSamples();
+  await studio.save();
+  await studio.audit.getByText(/^SHA-256 of/).click();
+  await expectAccessible(page, 'saved, with its audit');
+  await studio.button('Find a method').click();
+  await expect(page.getByRole('dialog', { name: 'Find a method' })).toBeVisible();
+  await expectAccessible(page, 'the finder of methods');
+  await page.keyboard.press('Escape');
+  await studio.method.selectOption('slerp');
+  await expectAccessible(page, 'the question which model');
+  await studio.button('Use SLERP').click();
+  await expectAccessible(page, 'a map that can only be read');
+  await studio.button('Undo').click();
+  // Away from the button and its hint.
+  await page.mouse.move(0, 0);
+  await studio.chooseMethod('della');
+  await expectAccessible(page, 'many parameters');
 });
 
 test('axe, when things are refused', async ({ page }) => {

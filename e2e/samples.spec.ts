@@ -106,6 +106,7 @@ test('open samples, merge, chat, change, compare, save', async ({ page }, info) 
     expect([...saved.files.keys()].sort()).toEqual([
       'README.md',
       'config.json',
+      'fusewright-audit.json',
       'fusewright.yml',
       'generation_config.json',
       'model.safetensors',

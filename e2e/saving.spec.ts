@@ -25,19 +25,21 @@ test('in a folder, and beside what lies in it', async ({ page }, info) => {
   await page.getByRole('textbox', { name: 'Name' }).fill('first');
   await expect(studio.combobox('Save as')).toHaveValue('folder');
   await studio.button('Save').click();
-  await expect(studio.status).toContainText('Saved in the chosen folder: 4 files');
-  const names = ['README.md', 'config.json', 'fusewright.yml', 'model.safetensors'];
+  await expect(studio.status).toContainText('Saved in the chosen folder: 5 files');
+  const names = ['README.md', 'config.json', 'fusewright-audit.json', 'fusewright.yml', 'model.safetensors'];
   const first = await pickedFiles(page);
   expect([...first.keys()].sort()).toEqual(names);
 
   await page.getByRole('textbox', { name: 'Name' }).fill('second');
   await studio.button('Save').click();
   await expect(studio.status).toContainText('Saved in the chosen folder');
-  await expect.poll(async () => (await pickedFiles(page)).size).toBe(8);
+  await expect.poll(async () => (await pickedFiles(page)).size).toBe(10);
   const both = await pickedFiles(page);
   for (const name of names) {
     expect(both.get(name)).toEqual(first.get(name));
-    if (name !== 'README.md') expect(both.get(`second/${name}`)).toEqual(first.get(name));
+    // The card names the merge, and the audit has the card's hash.
+    if (!['README.md', 'fusewright-audit.json'].includes(name))
+      expect(both.get(`second/${name}`)).toEqual(first.get(name));
   }
   const folder = info.outputPath('saved');
   await mkdir(folder);

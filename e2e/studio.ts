@@ -11,6 +11,8 @@ const FIRST_REPLY_MS = 90_000;
 export class Studio {
   readonly checkpoints: Locator;
   readonly method: Locator;
+  /** What the page says of the merge that was saved last. */
+  readonly audit: Locator;
   readonly map: Locator;
   readonly status: Locator;
   readonly recipe: Locator;
@@ -21,6 +23,7 @@ export class Studio {
   constructor(readonly page: Page) {
     this.checkpoints = page.getByRole('region', { name: 'Checkpoints' });
     this.method = page.getByRole('combobox', { name: 'Method' });
+    this.audit = page.getByRole('region', { name: /^Audit/ });
     this.map = page.getByRole('grid', { name: 'Weights map' });
     this.status = page.getByRole('status');
     this.recipe = page.getByRole('textbox', { name: 'Recipe' });
@@ -54,6 +57,14 @@ export class Studio {
   async names(): Promise<string[]> {
     const groups = await this.checkpoints.getByRole('group').all();
     return Promise.all(groups.map(async (group) => (await group.getAttribute('aria-label')) ?? ''));
+  }
+
+  /** Picks a method; where it takes other models than the recipe has, takes those that are proposed. */
+  async chooseMethod(name: string): Promise<void> {
+    await this.method.selectOption(name);
+    const answer = this.page.getByRole('group', { name: /^Models for / }).getByRole('button', { name: /^Use / });
+    if ((await answer.count()) > 0) await answer.click();
+    await expect(this.recipe).toHaveValue(new RegExp(`^merge_method: ${name}$`, 'm'));
   }
 
   /** A cell of the map, by row, column and model. */

@@ -5,30 +5,45 @@
 // compiler assume that they do not occur.
 
 struct Piece {
-  // Elements in this piece.
+  // Elements in this piece, and the index of its first one in the tensor.
   elements: u32,
+  first_index: u32,
   // Column of element 0 in its row, and elements in a row.
   first_column: u32,
   row_elements: u32,
-  // Rows that the piece touches: the stride of its coefficients.
-  rows: u32,
   // First index of this piece's numbers in `numbers`.
   numbers: u32,
-  // First word of this piece in `result`.
+  // First word that it writes in `result`, and that it reads in `scratch`.
   output_word: u32,
-  // Which counter of `faulty` is this piece's.
+  scratch_word: u32,
+  // Its first counter in `counters`.
   counter: u32,
-  // Measuring: how many blocks the piece has (see measure.wgsl).
-  blocks: u32,
+  // Items (blocks, columns, stretches: see the kernel) to be done, and the first of them.
+  first_item: u32,
+  items: u32,
+  // Blocks are counted along spans (the whole tensor, or its rows); position of element 0 in its span.
+  span_elements: u32,
+  span_first: u32,
+  // First index of a key kernel's queries in `numbers`, and the digit that it counts.
+  queries: u32,
+  shift: u32,
+  width: u32,
+  // Elements of a sorted run (see ranks.wgsl).
+  run: u32,
   // First word of each source in `words`, the base first where there is one.
   source_word: array<vec4<u32>, 5>,
 }
 
+// The sources of all pieces.
 @group(0) @binding(0) var<storage, read> words: array<u32>;
-@group(0) @binding(1) var<storage, read> numbers: array<f32>;
+// Parameters, coefficients and the like: floats by their bits.
+@group(0) @binding(1) var<storage, read> numbers: array<u32>;
 @group(0) @binding(2) var<storage, read_write> result: array<u32>;
-@group(0) @binding(3) var<storage, read_write> faulty: array<atomic<u32>>;
+// Zero at the start of a submission.
+@group(0) @binding(3) var<storage, read_write> counters: array<atomic<u32>>;
 @group(0) @binding(4) var<uniform> piece: Piece;
+// What an earlier kernel of the same submission left: ranks, sorted runs, or merged elements.
+@group(0) @binding(5) var<storage, read> scratch: array<u32>;
 
 fn source_start(source: u32) -> u32 {
   return piece.source_word[source / 4u][source % 4u];
@@ -101,7 +116,7 @@ fn round_f16(bits: u32) -> u32 {
 
 fn count_faulty(is_faulty: bool) {
   if (is_faulty) {
-    atomicAdd(&faulty[piece.counter], 1u);
+    atomicAdd(&counters[piece.counter], 1u);
   }
 }
 

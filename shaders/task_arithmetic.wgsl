@@ -1,9 +1,8 @@
 // Task arithmetic: the base plus the weighted sum of the task vectors. Coefficients carry lambda and normalisation.
 fn merge(i: u32) -> f32 {
-  let origin = base(i);
   var sum = 0.0;
   for (var k = 0u; k < MODELS; k++) {
-    sum += coefficient(k, i) * (model(k, i) - origin);
+    sum += coefficient(k, i) * delta(k, i);
   }
-  return origin + sum;
+  return base(i) + sum;
 }

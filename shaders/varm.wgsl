@@ -6,23 +6,23 @@ fn merge(i: u32) -> f32 {
   var sum = 0.0;
   if (param_granularity() != GRANULARITY_ELEMENT) {
     for (var k = 0u; k < MODELS; k++) {
-      sum += coefficient(k, i) * (model(k, i) - pivot);
+      sum += coefficient(k, i) * delta(k, i);
     }
     return pivot + sum;
   }
 
-  var delta: array<f32, MODELS>;
+  var change: array<f32, MODELS>;
   var score: array<f32, MODELS>;
   var largest = 0.0;
   for (var k = 0u; k < MODELS; k++) {
-    delta[k] = model(k, i) - pivot;
-    largest = max(largest, abs(delta[k]));
+    change[k] = delta(k, i);
+    largest = max(largest, abs(change[k]));
   }
   var total = 0.0;
   if (largest > 0.0) {
     for (var k = 0u; k < MODELS; k++) {
-      let change = abs(delta[k]) / largest;
-      score[k] = weight_of(k) * select(change * change, change, param_statistic() == STATISTIC_ABS);
+      let size = abs(change[k]) / largest;
+      score[k] = weight_of(k) * select(size * size, size, param_statistic() == STATISTIC_ABS);
       total += score[k];
     }
   }
@@ -57,7 +57,7 @@ fn merge(i: u32) -> f32 {
     } else if (free > 0.0) {
       w = score[k] / free * rest;
     }
-    sum += w * delta[k];
+    sum += w * change[k];
   }
   return pivot + sum;
 }

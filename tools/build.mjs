@@ -24,7 +24,7 @@ export const TARGETS = {
       rolldownOptions: {
         input: {
           fusewright: 'src/cli/main.ts',
-          'reference-worker': 'src/cli/reference-worker.ts',
+          'kernel-worker': 'src/cli/kernel-worker.ts',
           evidence: 'src/cli/evidence.ts',
         },
       },

@@ -1,6 +1,6 @@
 /**
  * Import direction: the lint rule that keeps the house's one-way street,
- * `ui -> state -> (chat, merge) -> (recipe, methods, formats, gpu) -> bytes`, with cli beside ui. An oxlint plugin with
+ * `ui -> state -> (chat, merge) -> (recipe, methods, formats, gpu, cpu) -> bytes`, with cli beside ui. An oxlint plugin with
  * one rule, `fusewright/import-direction`, so that editors show it too. It judges where an import points and nothing
  * else; what the imported thing is used for is review.
  */
@@ -18,12 +18,13 @@ const MAY_IMPORT = {
   formats: ['bytes'],
   methods: ['bytes', 'formats'],
   gpu: ['bytes', 'formats', 'methods'],
+  cpu: ['bytes', 'formats', 'methods'],
   recipe: ['bytes', 'formats', 'methods'],
-  merge: ['bytes', 'formats', 'methods', 'gpu', 'recipe'],
-  chat: ['bytes', 'formats', 'methods', 'gpu', 'recipe'],
-  state: ['bytes', 'formats', 'methods', 'gpu', 'recipe', 'merge', 'chat'],
-  cli: ['bytes', 'formats', 'methods', 'gpu', 'recipe', 'merge', 'chat', 'state'],
-  ui: ['bytes', 'formats', 'methods', 'gpu', 'recipe', 'merge', 'chat', 'state'],
+  merge: ['bytes', 'formats', 'methods', 'gpu', 'cpu', 'recipe'],
+  chat: ['bytes', 'formats', 'methods', 'gpu', 'cpu', 'recipe'],
+  state: ['bytes', 'formats', 'methods', 'gpu', 'cpu', 'recipe', 'merge', 'chat'],
+  cli: ['bytes', 'formats', 'methods', 'gpu', 'cpu', 'recipe', 'merge', 'chat', 'state'],
+  ui: ['bytes', 'formats', 'methods', 'gpu', 'cpu', 'recipe', 'merge', 'chat', 'state'],
 };
 
 /**
@@ -84,7 +85,7 @@ export function judgeImport(filename, specifier) {
     return `"${specifier}" runs in Node only; src/${from}/ runs in the browser too. Only src/cli/ and tests may import it.`;
   }
   if (to === undefined || to === from || allowed.includes(to)) return undefined;
-  return `src/${from}/ may not import from src/${to}/: imports point ui -> state -> (chat, merge) -> (recipe, methods, formats, gpu) -> bytes.`;
+  return `src/${from}/ may not import from src/${to}/: imports point ui -> state -> (chat, merge) -> (recipe, methods, formats, gpu, cpu) -> bytes.`;
 }
 
 /**

@@ -1,12 +1,19 @@
-/** README.md is held to what it is made from: the methods' declarations and the measured evidence. */
+/** README.md and METHODS.md are held to what they are made from: the methods' declarations, the measured evidence. */
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { methodsTable } from '../src/methods/docs.ts';
+import { methodsReference, methodsTable } from '../src/methods/docs.ts';
 
 function text(path: string): string {
   return readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 }
+
+describe('METHODS.md', () => {
+  // `npx vitest run --project unit tools/readme.test.ts -u` writes it.
+  it('says what the methods declare', async () => {
+    await expect(methodsReference()).toMatchFileSnapshot('../METHODS.md');
+  });
+});
 
 describe('README.md', () => {
   it('shows the methods as they are declared', () => {

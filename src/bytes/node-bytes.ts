@@ -7,6 +7,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Bytes } from './bytes.ts';
 import { MissingFault } from './fault.ts';
 import { checkRange, endedEarly } from './short-read.ts';
+import { spareBuffers } from './spare-buffers.ts';
 
 /** Bytes of a file on disk, with the handle that must be closed. */
 export interface NodeBytes extends Bytes {
@@ -36,7 +37,7 @@ export async function nodeBytes(path: string, name = path): Promise<NodeBytes> {
     size: stat.size,
     async slice(start, end) {
       checkRange(name, stat.size, start, end);
-      const data = new Uint8Array(end - start);
+      const data = spareBuffers.take(end - start);
       let filled = 0;
       while (filled < data.byteLength) {
         const length = Math.min(MAX_READ_BYTES, data.byteLength - filled);

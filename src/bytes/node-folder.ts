@@ -11,6 +11,9 @@ import { OutputFault } from './fault.ts';
 import { measuredFolder, outputFault } from './measured-folder.ts';
 import type { Folder } from './sink.ts';
 
+/** Bytes after which the disk is asked to start keeping them, so that at the end little is left to wait for. */
+const SYNC_BYTES = 64 * 2 ** 20;
+
 /**
  * Makes the folder `path`, which must not exist or be an empty directory. Its parents are made where they are
  * missing. Throws OutputFault where something is there already or the place cannot be written.
@@ -35,6 +38,21 @@ export async function nodeFolder(path: string): Promise<Folder> {
         throw outputFault(where, cause);
       });
       handles.add(handle);
+      let unsyncedBytes = 0;
+      let syncing: Promise<void> | null = null;
+      let failure: { readonly cause: unknown } | null = null;
+      const startSync = () => {
+        if (syncing || unsyncedBytes < SYNC_BYTES) return;
+        unsyncedBytes = 0;
+        syncing = handle.datasync().then(
+          () => {
+            syncing = null;
+          },
+          (cause: unknown) => {
+            failure = { cause };
+          },
+        );
+      };
       return {
         async write(data) {
           let done = 0;
@@ -44,9 +62,14 @@ export async function nodeFolder(path: string): Promise<Folder> {
             });
             done += bytesWritten;
           }
+          unsyncedBytes += data.byteLength;
+          startSync();
+          if (failure) throw outputFault(where, failure.cause);
         },
         async close() {
           try {
+            await syncing;
+            if (failure) throw failure.cause;
             // Without this, a power cut after the rename could leave the final name over bytes never written.
             await handle.sync();
             handles.delete(handle);

@@ -34,15 +34,17 @@ The recipe is mergekit's YAML; models' paths in it are relative to the recipe's 
 empty. It becomes a Hugging Face folder with the recipe and a model card, all at once at the end. Nothing is downloaded.
 
 Options:
-  --device auto|gpu|cpu   auto (default): WebGPU where there is an adapter, else the float64 references on all cores
+  --device auto|gpu|cpu   auto (default): a graphics card where WebGPU finds one, else all CPU cores
   --dry-run               check and plan only: reads headers and no weight, writes nothing; <out-dir> may be left out
   --max-shard-size SIZE   most bytes of tensors in one file: 5GB (default), 500MB, 2GiB, or a number of bytes
-  --memory SIZE           most bytes that merging may hold (default: 2GiB on a GPU, 1GiB on the CPU)
+  --memory SIZE           most bytes that merging may hold (default: 2GiB on a GPU, 256MiB on the CPU)
   --quiet                 errors and warnings only
   --version, --help
 
-Ctrl-C stops a merge and leaves nothing. The exit code is 0 where the merge (or the dry run) came through, 1 where it
-was refused or failed, with the reason in one line, and 130 where it was stopped.
+Ctrl-C stops a merge and leaves nothing. Every merge is audited as it is written, and fusewright-audit.json says what
+was found; WARNING lines tell of it. The exit code is 0 where the merge (or the dry run) came through, 1 where it was
+refused or failed, with the reason in one line, 3 where it was written and failed its audit (NaN, infinity; the files
+stay), and 130 where it was stopped.
 `;
 
 const MORE = "'fusewright --help' lists what there is";

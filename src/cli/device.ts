@@ -1,15 +1,16 @@
 /**
- * Device: where the command line merges: on the GPU through Dawn (the optional package `webgpu`) where that finds an
- * adapter, else on the methods' float64 references. Decides and says why; it merges nothing.
+ * Device: where the command line merges, by speed: on a graphics card through Dawn (the optional package `webgpu`), else
+ * by the same kernels on the CPU, which are faster than a GPU that is only played in software. Decides and says why; it
+ * merges nothing.
  */
 
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { DeviceFault } from '../bytes/fault.ts';
-import { type Device, openDevice } from '../gpu/device.ts';
+import { type Device, isSoftwareAdapter, openDevice } from '../gpu/device.ts';
 import type { Arithmetic } from '../merge/arithmetic.ts';
-import { CpuArithmetic, type ReferenceWorker } from '../merge/cpu-arithmetic.ts';
+import { CpuArithmetic, type KernelThread } from '../merge/cpu-arithmetic.ts';
 import { GpuArithmetic } from '../merge/gpu-arithmetic.ts';
 
 export type DeviceChoice = 'auto' | 'gpu' | 'cpu';
@@ -27,44 +28,62 @@ export interface Place {
 /** WebGPU's entry point in Node, or the reason why there is none. */
 export type FoundGpu = { readonly gpu: GPU } | { readonly gpu: null; readonly why: string };
 
+/** Which adapters are worth finding: `hardware`, or `any`, software rasterisers included. */
+export type WantedGpu = 'hardware' | 'any';
+
 const GIB = 2 ** 30;
+
+/** Files are read again as fast as memory: keeping them would gain nothing but a larger process. */
+const CPU_BUDGET_BYTES = GIB / 4;
 
 /** A driver that does not answer by then will not. */
 const PROBE_MS = 20_000;
 
 /**
  * Asks for an adapter in a process of its own: a driver that crashes takes only that one with it, and what it
- * prints does not mix with our lines. The package's address is the one argument.
+ * prints does not mix with our lines. The package's address is the one argument; the answer is the last line.
  */
 const PROBE = `
 const { create, globals } = await import(process.argv[1]);
 Object.assign(globalThis, globals);
 const adapter = await create([]).requestAdapter({ powerPreference: 'high-performance' });
-process.exit(adapter ? 0 : 3);
+if (!adapter) process.exit(3);
+const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
+process.stdout.write('\\n' + JSON.stringify({ vendor, architecture, description, isFallbackAdapter }), () => process.exit(0));
 `;
 
 /** Opens the place. Throws DeviceFault for `gpu` where there is no adapter. */
 export async function openPlace(
   choice: DeviceChoice,
-  find: () => Promise<FoundGpu>,
-  startWorkers: () => readonly ReferenceWorker[],
+  find: (wanted: WantedGpu) => Promise<FoundGpu>,
+  startThreads: () => readonly KernelThread[],
 ): Promise<Place> {
   let why = 'as asked';
   if (choice !== 'cpu') {
-    const opened = await openGpu(find);
-    if (typeof opened !== 'string') return gpuPlace(opened);
-    if (choice === 'gpu') throw new DeviceFault(`--device gpu found no GPU to run on: ${opened}.`);
-    why = opened;
+    const opened = await openGpu(() => find(choice === 'gpu' ? 'any' : 'hardware'));
+    if (typeof opened === 'string') {
+      if (choice === 'gpu') throw new DeviceFault(`--device gpu found no GPU to run on: ${opened}.`);
+      why = opened;
+    } else if (opened.isSoftware && choice === 'auto') {
+      opened.device.destroy();
+      why = softwareOnly(opened.label);
+    } else {
+      return gpuPlace(opened);
+    }
   }
-  const workers = startWorkers();
-  const arithmetic = new CpuArithmetic(workers);
-  const threads = `${Math.max(1, workers.length)} ${workers.length > 1 ? 'threads' : 'thread'}`;
+  const threads = startThreads();
+  const arithmetic = new CpuArithmetic(threads);
+  const count = `${Math.max(1, threads.length)} ${threads.length > 1 ? 'threads' : 'thread'}`;
   return {
     arithmetic,
-    reason: `Merging on the CPU by the float64 references, ${threads}: ${why}.`,
-    budgetBytes: GIB,
+    reason: `Merging on the CPU, ${count}: ${why}.`,
+    budgetBytes: CPU_BUDGET_BYTES,
     dispose: () => arithmetic.dispose(),
   };
+}
+
+function softwareOnly(label: string): string {
+  return `the only graphics adapter is a software one (${label}), which is slower`;
 }
 
 async function openGpu(find: () => Promise<FoundGpu>): Promise<Device | string> {
@@ -79,7 +98,7 @@ async function openGpu(find: () => Promise<FoundGpu>): Promise<Device | string> 
 
 function gpuPlace(device: Device): Place {
   const arithmetic = new GpuArithmetic(device);
-  const software = device.isSoftware ? ' (a software adapter: right, but slow; --device cpu may be faster)' : '';
+  const software = device.isSoftware ? ' (a software adapter: right, but slower than --device cpu)' : '';
   return {
     arithmetic,
     reason: `Merging on the GPU through WebGPU: ${device.label}${software}.`,
@@ -94,15 +113,15 @@ function gpuPlace(device: Device): Place {
 /** Dawn lives only as long as this object: without a reference to it, everything on its devices is freed under us. */
 let dawn: GPU | null = null;
 
-/** Dawn, where its package is installed and finds an adapter. */
-export async function findDawn(): Promise<FoundGpu> {
+/** Dawn, where its package is installed and finds a wanted adapter. */
+export async function findDawn(wanted: WantedGpu): Promise<FoundGpu> {
   let address: string;
   try {
     address = pathToFileURL(createRequire(import.meta.url).resolve('webgpu')).href;
   } catch {
     return { gpu: null, why: 'the optional package webgpu is not installed' };
   }
-  const obstacle = await probe(address);
+  const obstacle = await probe(address, wanted);
   if (obstacle !== null) return { gpu: null, why: obstacle };
   try {
     const { create, globals } = await import('webgpu');
@@ -114,11 +133,12 @@ export async function findDawn(): Promise<FoundGpu> {
   }
 }
 
-function probe(address: string): Promise<string | null> {
+/** What stands against Dawn here, or null. */
+function probe(address: string, wanted: WantedGpu): Promise<string | null> {
   return new Promise((resolve) => {
     const args = ['--input-type=module', '--eval', PROBE, address];
-    execFile(process.execPath, args, { timeout: PROBE_MS, windowsHide: true }, (error, _stdout, stderr) => {
-      if (error === null) return resolve(null);
+    execFile(process.execPath, args, { timeout: PROBE_MS, windowsHide: true }, (error, stdout, stderr) => {
+      if (error === null) return resolve(wanted === 'any' ? null : softwareObstacle(stdout));
       const vulkan = /Couldn't load Vulkan: ([^\n]+)/.exec(stderr)?.[1];
       if (vulkan !== undefined) return resolve(`no graphics driver for Vulkan was found (${vulkan.trim()})`);
       if (error.code === 3) return resolve('WebGPU found no graphics adapter');
@@ -127,4 +147,10 @@ function probe(address: string): Promise<string | null> {
       return resolve(`WebGPU could not be started (${reason})`);
     });
   });
+}
+
+/** Known before Dawn is loaded into this process, which would cost a second and its memory. */
+function softwareObstacle(stdout: string): string | null {
+  const info = JSON.parse(stdout.trim().split('\n').pop() ?? '{}') as GPUAdapterInfo;
+  return isSoftwareAdapter(info) ? softwareOnly(info.description || info.vendor) : null;
 }

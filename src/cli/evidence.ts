@@ -217,7 +217,7 @@ async function main(args: readonly string[]): Promise<void> {
     `- Held-out prompts, the same for every row: ${countsOf(skills)}. An answer is right where it is the expected text to the letter.${several}`,
     `- One prompt is ${percent(1 / skills.reduce((sum, { prompts }) => sum + prompts.length, 0))} points of the mean: rows that lie within a point or two of each other are not told apart.`,
     '- Decoding: greedy, by the models’ chat template, so no seed is involved. A reply ends at its first wrong character.',
-    '- Merging: float64 references on the CPU; live float32 weights rounded to the samples’ own dtype. Chat: onnxruntime’s',
+    '- Merging: the kernels on the CPU; live float32 weights rounded to the samples’ own dtype. Chat: onnxruntime’s',
     '  WASM provider in Node, one session for all rows, its weights edited in place.',
     `- Samples, by SHA-256 of their weights: ${digests.join(', ')}.`,
     `- Fusewright ${version}, Node ${process.versions.node}, ${availableParallelism()} × ${cpus()[0]?.model ?? 'CPU'}, ${new Date().toISOString().slice(0, 10)}, ${minutes.toFixed(1)} minutes.`,

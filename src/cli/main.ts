@@ -15,7 +15,7 @@ const code = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   signal: stop.signal,
-  referenceWorker: new URL('./reference-worker.js', import.meta.url),
+  kernelWorker: new URL('./kernel-worker.js', import.meta.url),
 });
 
 // Dawn keeps the process alive while anything of it is; what was printed has to be out first.

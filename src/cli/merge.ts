@@ -7,6 +7,7 @@ import { resolve, basename } from 'node:path';
 import { version } from '../../package.json';
 import { MismatchFault } from '../bytes/fault.ts';
 import { nodeBytes } from '../bytes/node-bytes.ts';
+import { nodeDigest } from '../bytes/node-digest.ts';
 import { nodeFolder, requireFree } from '../bytes/node-folder.ts';
 import { readText } from '../formats/side-files.ts';
 import { Blend } from '../merge/blend.ts';
@@ -14,14 +15,20 @@ import { check } from '../merge/check.ts';
 import type { Finding } from '../merge/finding.ts';
 import type { Lineup } from '../merge/lineup.ts';
 import type { Plan } from '../merge/plan.ts';
-import { planFiles, save, type Saved } from '../merge/save.ts';
-import { statisticsNeeded } from '../merge/weights.ts';
+import { planFiles } from '../merge/output-files.ts';
+import { save, type Saved } from '../merge/save.ts';
+import type { AuditReport } from '../merge/audit.ts';
+import { stagesAt } from '../merge/stage-runs.ts';
+import { isPooled, unitOf } from '../merge/weights.ts';
 import { parseRecipe } from '../recipe/yaml.ts';
 import { bytesFigure, plural, timeFigure } from '../state/figures.ts';
 import type { MergeCommand } from './arguments.ts';
 import type { Place } from './device.ts';
 import { openSources } from './sources.ts';
 import type { Terminal } from './terminal.ts';
+
+/** Share of the budget that a stage may hold beside the recipe that reads it. */
+const STAGE_SHARE = 0.25;
 
 /** What the command needs from its surroundings. */
 export interface MergeSurroundings {
@@ -33,16 +40,30 @@ export interface MergeSurroundings {
   readonly signal: AbortSignal;
 }
 
-/** Runs the command. Throws the Fault that refuses it, CancelledFault where it was stopped. */
-export async function merge(command: MergeCommand, surroundings: MergeSurroundings): Promise<void> {
+/**
+ * Runs the command. Throws the Fault that refuses it, CancelledFault where it was stopped.
+ * @returns what the audit of the written merge came to; null where nothing was to be written.
+ */
+export async function merge(
+  command: MergeCommand,
+  surroundings: MergeSurroundings,
+): Promise<AuditReport['verdict'] | null> {
   const { out, log, signal } = surroundings;
   const recipeText = await readRecipe(command.recipe);
   const recipe = parseRecipe(recipeText);
   if (command.output !== null) await requireFree(resolve(command.output), command.output);
   const sources = await openSources(recipe, command.recipe);
   let place: Place | null = null;
+  const placeNow = (): Place => {
+    if (!place) throw new Error('a stage was read before there was a place to merge it');
+    return place;
+  };
+  const stages = stagesAt(
+    () => placeNow().arithmetic,
+    () => (command.budgetBytes ?? placeNow().budgetBytes) * STAGE_SHARE,
+  );
   try {
-    const { findings, lineup } = check(recipe, sources.find);
+    const { findings, lineup } = check(recipe, sources.find, stages);
     if (command.isDryRun) for (const found of findings) out.line(findingText(found));
     if (!lineup) throw refusal(findings);
     if (!command.isDryRun) {
@@ -54,7 +75,7 @@ export async function merge(command: MergeCommand, surroundings: MergeSurroundin
     const blend = new Blend(place.arithmetic, {
       budgetBytes: command.budgetBytes ?? place.budgetBytes,
       // Only a second pass has a use for them.
-      keepsSources: statisticsNeeded(lineup) !== 'none',
+      keepsSources: lineup.tensors.some((tensor) => isPooled(unitOf(lineup, tensor))),
     });
     const options = {
       name: command.output === null ? 'merge' : basename(resolve(command.output)),
@@ -65,22 +86,23 @@ export async function merge(command: MergeCommand, surroundings: MergeSurroundin
     if (command.isDryRun) {
       const files = planFiles(lineup, options).shards.shards.length;
       for (const line of planLines(lineup, blend.plan(lineup), files, blend.budgetBytes, place)) out.line(line);
-      return;
+      return null;
     }
     if (!command.isQuiet) log.line(place.reason);
     const started = performance.now();
     const folder = await nodeFolder(command.output ?? '');
     const saved = await save(blend, lineup, folder, {
       ...options,
+      startDigest: nodeDigest,
       signal,
       onProgress: (progress) => {
         if (!command.isQuiet) log.progress(progress);
       },
     });
     log.clear();
-    const faulty = faultyLine(saved);
-    if (faulty !== null) log.line(faulty);
+    for (const line of auditLines(saved.audit)) log.line(line);
     if (!command.isQuiet) out.line(summary(saved, command.output ?? '', performance.now() - started, place));
+    return saved.audit.verdict;
   } finally {
     log.clear();
     place?.dispose();
@@ -112,26 +134,30 @@ function findingText({ severity, message }: Finding): string {
 }
 
 function planLines(lineup: Lineup, plan: Plan, files: number, budgetBytes: number, place: Place): string[] {
-  const passes = plan.statistics === 'none' || plan.mode === 'resident' ? 'once' : 'twice';
+  const isOnce = plan.mode === 'resident' || plan.totalReadBytes <= plan.readBytes;
+  const reading = isOnce ? 'once' : `${bytesFigure(plan.totalReadBytes)} in all, since some of it is read again`;
   const copied = plan.copiedTensors > 0 ? `, ${plan.copiedTensors} copied` : '';
   const base = lineup.base ? ` on ${lineup.base.name}` : '';
+  const stages = lineup.recipe.stages ?? [];
   return [
+    ...stages.map((stage) => `stage: ${stage.name ?? ''} by ${stage.method}, merged as it is read`),
     `method: ${lineup.method.name} of ${plural(lineup.models.length, 'model')}${base}`,
     `tensors: ${plan.mergedTensors} blended${copied}`,
-    `reads: ${bytesFigure(plan.readBytes)}, ${passes}`,
+    ...lineup.changes.restacked.map(
+      ({ stack, origins, donorLayers }) =>
+        `layers: ${origins.length} in ${stack}, of which ${lineup.donor.name} has ${donorLayers}`,
+    ),
+    ...(lineup.changes.vocabularyRows === null ? [] : [`token rows: ${lineup.changes.vocabularyRows}`]),
+    `reads: ${bytesFigure(plan.readBytes)}, ${reading}`,
     `writes: ${bytesFigure(plan.writeBytes)} as ${plan.out} in ${plural(files, 'weight file')}`,
     `memory: at most ${bytesFigure(plan.liveBytes)} of ${bytesFigure(budgetBytes)}`,
     `runs: ${place.reason}`,
   ];
 }
 
-function faultyLine({ nonFinite }: Saved): string | null {
-  if (nonFinite.size === 0) return null;
-  const tensors = [...nonFinite].sort((a, b) => b[1] - a[1]);
-  const total = tensors.reduce((sum, [, count]) => sum + count, 0);
-  const named = tensors.slice(0, 3).map(([name, count]) => `${name} (${count})`);
-  const more = tensors.length > 3 ? ` and ${tensors.length - 3} more` : '';
-  return `WARNING: the result holds ${plural(total, 'NaN or infinite value')}, in ${named.join(', ')}${more}; a model with them does not work. Lower the weights, or write a wider dtype.`;
+/** What the audit found, loudly. */
+function auditLines({ findings }: AuditReport): string[] {
+  return findings.map(({ message }) => `WARNING: ${message.charAt(0).toLowerCase()}${message.slice(1)}`);
 }
 
 function summary(saved: Saved, output: string, milliseconds: number, place: Place): string {

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CountingBytes } from '../bytes/counting-bytes.ts';
 import type * as NodeBytesModule from '../bytes/node-bytes.ts';
 import { openPlace } from './device.ts';
-import { startReferencePool } from './reference-pool.ts';
+import { startKernelPool } from './kernel-pool.ts';
 import { runCli } from './test/run-cli.ts';
 import { writeFamily, writeTiny } from './test/tiny-checkpoint.ts';
 
@@ -222,7 +222,7 @@ describe('a merge', () => {
     const { code, stdout, stderr } = await runCli(['merge', path, out, '--device', 'cpu', '--max-shard-size', '50kB']);
     expect([code, stderr]).toEqual([
       0,
-      expect.stringMatching(/^Merging on the CPU by the float64 references, 1 thread: as asked\.\n$/),
+      expect.stringMatching(/^Merging on the CPU, 1 thread: as asked\.\n$/),
     ]);
     expect(stdout).toMatch(/^Wrote \d+ files, [\d.]+ kB, to .*merged in [\d.]+ m?s on the CPU\.\n$/);
     const files = await readdir(out);
@@ -259,7 +259,7 @@ describe('a merge', () => {
       'merge_method: linear\nmodels:\n  - model: m1\n    parameters: {weight: [{filter: norm, value: 1.0e+7}, {value: 1}]}\nparameters: {normalize: false}\n',
     );
     const { code, stderr } = await runCli(['merge', path, join(root, 'out'), '--device', 'cpu', '--quiet']);
-    expect(code).toBe(0);
+    expect(code).toBe(3);
     expect(stderr).toMatch(/^WARNING: the result holds 140 NaN or infinite values, in model\.\S+ \(20\)/);
   });
 
@@ -299,6 +299,24 @@ describe('the place', () => {
     expect(place.reason).toMatch(/the machine has none/);
   });
 
+  it('takes a software rasteriser only where a GPU was asked for', async () => {
+    const destroy = vi.fn();
+    const device = { limits: {}, lost: new Promise(() => undefined), destroy };
+    const info = { vendor: 'mesa', architecture: '', description: 'llvmpipe (LLVM 19)' };
+    const adapter = { info, limits: {}, features: new Set(), requestDevice: async () => device };
+    const gpu = { requestAdapter: async () => adapter } as unknown as GPU;
+    const find = vi.fn(async () => ({ gpu }));
+    const place = await openPlace('auto', find, () => []);
+    expect(place.arithmetic.place).toBe('cpu');
+    expect(place.reason).toBe(
+      'Merging on the CPU, 1 thread: the only graphics adapter is a software one (llvmpipe (LLVM 19)), which is slower.',
+    );
+    expect(destroy).toHaveBeenCalledOnce();
+    expect(find).toHaveBeenLastCalledWith('hardware');
+    await openPlace('gpu', find, () => []).catch(() => undefined);
+    expect(find).toHaveBeenLastCalledWith('any');
+  });
+
   it('does not ask for a GPU where the CPU was asked for', async () => {
     const find = vi.fn();
     expect((await openPlace('cpu', find, () => [])).arithmetic.place).toBe('cpu');
@@ -306,8 +324,10 @@ describe('the place', () => {
   });
 
   it('tells whoever waits for a thread that died', async () => {
-    const [worker] = startReferencePool(new URL('data:text/javascript,throw new Error("no such thing")'));
-    await expect(worker?.run({} as never)).rejects.toThrow('no such thing');
-    worker?.terminate();
+    const [thread] = startKernelPool(new URL('data:text/javascript,throw new Error("no such thing")'), 1);
+    await expect(thread?.call('release', [1], [])).rejects.toThrow('no such thing');
+    // Also whoever asks after its death.
+    await expect(thread?.call('release', [1], [])).rejects.toThrow('no such thing');
+    thread?.terminate();
   });
 });

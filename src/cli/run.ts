@@ -6,8 +6,8 @@ import { version } from '../../package.json';
 import { toReport } from '../bytes/fault.ts';
 import { HELP, parseCommand } from './arguments.ts';
 import { findDawn, openPlace } from './device.ts';
+import { startKernelPool } from './kernel-pool.ts';
 import { merge } from './merge.ts';
-import { startReferencePool } from './reference-pool.ts';
 import { type Stream, Terminal } from './terminal.ts';
 
 /** What a call meets. */
@@ -16,26 +16,33 @@ export interface RunSurroundings {
   readonly stderr: Stream;
   /** Stops the work. */
   readonly signal: AbortSignal;
-  /** The built `reference-worker`; null to compute in this thread. */
-  readonly referenceWorker: URL | null;
+  /** The built `kernel-worker`; null to compute in this thread. */
+  readonly kernelWorker: URL | null;
 }
 
-/** Runs a call. Never rejects. @returns the exit code: 0, 1 where it was refused or failed, 130 where it was stopped */
+/** The exit code of a merge that was written and does not work: it holds NaN or infinity, or is not whole. */
+export const AUDIT_FAILED = 3;
+
+/**
+ * Runs a call. Never rejects.
+ * @returns the exit code: 0, 1 where it was refused or failed, 3 where the merge was written and failed its audit, 130
+ *   where it was stopped.
+ */
 export async function run(args: readonly string[], surroundings: RunSurroundings): Promise<number> {
-  const { stdout, stderr, signal, referenceWorker } = surroundings;
+  const { stdout, stderr, signal, kernelWorker } = surroundings;
   const log = new Terminal(stderr);
   try {
     const command = parseCommand(args);
     if (command.kind === 'help') stdout.write(HELP);
     else if (command.kind === 'version') stdout.write(`${version}\n`);
     else {
-      await merge(command, {
+      const verdict = await merge(command, {
         out: new Terminal(stdout),
         log,
         signal,
-        openPlace: (choice) =>
-          openPlace(choice, findDawn, () => (referenceWorker ? startReferencePool(referenceWorker) : [])),
+        openPlace: (choice) => openPlace(choice, findDawn, () => (kernelWorker ? startKernelPool(kernelWorker) : [])),
       });
+      if (verdict === 'failed') return AUDIT_FAILED;
     }
     return 0;
   } catch (thrown) {

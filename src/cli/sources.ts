@@ -8,7 +8,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { MissingFault } from '../bytes/fault.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openFolder, type NodeCheckpoint } from '../formats/node-open.ts';
-import type { Recipe } from '../recipe/recipe.ts';
+import { modelsNeeded, type Recipe } from '../recipe/recipe.ts';
 
 /** The models of one recipe. */
 export interface Sources {
@@ -29,10 +29,7 @@ export async function openSources(recipe: Recipe, recipePath: string): Promise<S
     for (const checkpoint of opened.values()) await checkpoint.close();
   };
   try {
-    for (const model of [
-      ...(recipe.base === null ? [] : [recipe.base]),
-      ...recipe.models.map((entry) => entry.model),
-    ]) {
+    for (const model of modelsNeeded(recipe)) {
       const path = isAbsolute(model) ? model : join(dirname(recipePath), model);
       const full = resolve(path);
       let checkpoint = opened.get(full);

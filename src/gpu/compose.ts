@@ -1,46 +1,58 @@
 /**
- * Compose: the whole text of a kernel, from the prelude, the accessors that a method's declaration implies, and
- * its `.wgsl` file. Baked in is only what changes the code: the dtypes, the number of models, the output dtype.
- * Lengths, offsets and numbers are data. Pure: no device is touched here.
+ * Compose: the whole text of a kernel, from the prelude, the accessors that a method's declaration implies, its
+ * `.wgsl` file, and the generic kernel around its functions. Baked in is only what changes the code: the dtypes, the
+ * number of models, the output dtype. Lengths, offsets and numbers are data. Pure: no device is touched here.
  */
 
 import type { BlendedDtype } from '../formats/dtype.ts';
-import type { Method, Parameters } from '../methods/method.ts';
 import { shaderText } from '../methods/index.ts';
+import type { Method, SelectPass, SumPass } from '../methods/method.ts';
+import { numberPlaces } from './numbers.ts';
 
-/** What a merge kernel depends on. */
-export interface KernelShape {
-  readonly method: Method;
-  /** Dtype of the base, or null where the method has none. */
-  readonly base: BlendedDtype | null;
-  /** Dtype of each model. */
-  readonly models: readonly BlendedDtype[];
+/** The sources that a kernel reads. */
+export interface SourceShape {
+  /** The base first where there is one. */
+  readonly dtypes: readonly BlendedDtype[];
+  readonly hasBase: boolean;
+}
+
+/** How a merge kernel writes. */
+export interface OutputShape {
   /** The dtype to which results are rounded. */
   readonly out: BlendedDtype;
   /** `packed`: as `out` lies in a file. `float32`: rounded to `out`, then widened to F32 for chat. */
   readonly storage: 'packed' | 'float32';
 }
 
-/** How kernels see a number that is not set (`is_set`). */
-export const UNSET = -3.4028234663852886e38;
-
-/** Threads per workgroup of merge kernels. */
+/** Threads per workgroup of merge kernels, and elements of each: four share a block of random numbers. */
 export const MERGE_LANES = 64;
+export const MERGE_ELEMENTS = 4;
 
 /** Bytes of the uniform `Piece` in prelude.wgsl. */
-export const PIECE_BYTES = 8 * 4 + 5 * 16;
+export const PIECE_BYTES = 16 * 4 + 5 * 16;
 
 /** Most sources that `Piece.source_word` can address. */
 const MAX_SOURCES = 20;
 
-function loads(base: BlendedDtype | null, models: readonly BlendedDtype[]): string {
-  const first = base === null ? 0 : 1;
-  if (first + models.length > MAX_SOURCES) throw new Error(`a kernel takes at most ${MAX_SOURCES} sources`);
+/** Number of models among some sources. */
+export function modelCount(sources: SourceShape): number {
+  return sources.dtypes.length - (sources.hasBase ? 1 : 0);
+}
+
+/** What the composed text depends on, beside method and pass. */
+export function sourceKey({ dtypes, hasBase }: SourceShape): string {
+  return `${hasBase ? 'base,' : ''}${dtypes.join()}`;
+}
+
+function loads({ dtypes, hasBase }: SourceShape): string {
+  if (dtypes.length > MAX_SOURCES) throw new Error(`a kernel takes at most ${MAX_SOURCES} sources`);
+  const [base, ...rest] = dtypes;
+  const models = hasBase ? rest : dtypes;
+  const first = hasBase ? 1 : 0;
   const one = (dtype: BlendedDtype, source: string) => `load_${dtype.toLowerCase()}(${source}, i)`;
-  const distinct = new Set(models);
-  const [only] = distinct;
+  const [only, ...others] = new Set(models);
   const body =
-    distinct.size === 1 && only
+    only && others.length === 0
       ? `  return ${one(only, `k + ${first}u`)};`
       : [
           '  switch k {',
@@ -50,91 +62,191 @@ function loads(base: BlendedDtype | null, models: readonly BlendedDtype[]): stri
         ].join('\n');
   return [
     `const MODELS = ${models.length}u;`,
-    ...(base === null ? [] : [`fn base(i: u32) -> f32 {\n  return ${one(base, '0u')};\n}`]),
+    `const HAS_BASE = ${hasBase};`,
+    `fn base(i: u32) -> f32 {\n  return ${hasBase && base ? one(base, '0u') : '0.0'};\n}`,
     `fn model(k: u32, i: u32) -> f32 {\n${body}\n}`,
+    'fn delta(k: u32, i: u32) -> f32 {\n  return model(k, i) - base(i);\n}',
   ].join('\n');
 }
 
-/** The parameters that reach a kernel, in the order of their numbers. */
-export function kernelParameters(parameters: Parameters): string[] {
-  return Object.entries(parameters)
-    .filter(([, p]) => p.kind !== 'ignored')
-    .map(([name]) => name);
+/** Accessors that are the same for every method. */
+const COMMON_ACCESSORS = `
+fn is_set(value: f32) -> bool {
+  return value > -3.0e38;
 }
+fn row_elements() -> u32 {
+  return piece.row_elements;
+}
+fn line_of(axis: u32, i: u32) -> u32 {
+  if (axis == 0u) {
+    return 0u;
+  }
+  let at = piece.first_column + i;
+  if (axis == 1u) {
+    return at / piece.row_elements;
+  }
+  return at % piece.row_elements;
+}
+// Numbers along an axis: their header says where they lie, how many lines there are, and along which axis.
+fn lined_number(header: u32, n: u32, i: u32) -> f32 {
+  let at = piece.numbers + header;
+  return bitcast<f32>(numbers[piece.numbers + numbers[at] + n * numbers[at + 1u] + line_of(numbers[at + 2u], i)]);
+}
+fn is_top(first_slot: u32, slot: u32, key: f32, i: u32) -> bool {
+  let at = piece.numbers + first_slot + 2u * slot;
+  let bits = bitcast<u32>(key) & 0x7fffffffu;
+  return bits > numbers[at] || (bits == numbers[at] && piece.first_index + i < numbers[at + 1u]);
+}`;
 
 function accessors(method: Method, models: number): string {
-  const own = kernelParameters(method.params);
-  const perModel = kernelParameters(method.perModel);
-  const lines = own.map((name, n) => `fn param_${name}() -> f32 {\n  return numbers[piece.numbers + ${n}u];\n}`);
-  perModel.forEach((name, n) => {
-    const first = own.length + n * models;
-    lines.push(`fn ${name}_of(k: u32) -> f32 {\n  return numbers[piece.numbers + ${first}u + k];\n}`);
-  });
+  const places = numberPlaces(method, models);
+  const number = (at: string) => `  return bitcast<f32>(numbers[piece.numbers + ${at}]);`;
+  const lines = [`const STREAMS = ${places.streams}u;`, shaderText('random'), COMMON_ACCESSORS];
+  for (const [name, at] of places.params) lines.push(`fn param_${name}() -> f32 {\n${number(`${at}u`)}\n}`);
+  for (const [name, at] of places.perModel) {
+    lines.push(`fn ${name}_of(k: u32) -> f32 {\n${number(`${at}u + k`)}\n}`);
+  }
   for (const [name, p] of Object.entries(method.params)) {
     if (p.kind !== 'choice') continue;
-    p.options.forEach((option, n) =>
-      lines.push(`const ${name}_${option}`.toUpperCase().replace('CONST', 'const') + ` = ${n}.0;`),
-    );
+    p.options.forEach((option, n) => lines.push(`const ${`${name}_${option}`.toUpperCase()} = ${n}.0;`));
   }
-  const coefficients = own.length + perModel.length * models;
-  lines.push(
-    // Numbers that are not set arrive as the lowest float: NaN may be assumed absent in WGSL.
-    'fn is_set(value: f32) -> bool {\n  return value > -3.0e38;\n}',
-    [
-      'fn coefficient(k: u32, i: u32) -> f32 {',
-      '  let row = (piece.first_column + i) / piece.row_elements;',
-      `  return numbers[piece.numbers + ${coefficients}u + k * piece.rows + min(row, piece.rows - 1u)];`,
-      '}',
-    ].join('\n'),
-  );
+  const lined = (name: string, header: number) =>
+    lines.push(`fn ${name}(n: u32, i: u32) -> f32 {\n  return lined_number(${header}u, n, i);\n}`);
+  lined('coefficient', places.coefficients);
+  for (const [pass, header] of places.found) lined(`found_${pass}`, header);
+  for (const [pass, at] of places.slots) {
+    lines.push(`fn is_top_${pass}(slot: u32, key: f32, i: u32) -> bool {\n  return is_top(${at}u, slot, key, i);\n}`);
+  }
+  if (method.ranks) {
+    lines.push('fn rank(k: u32, i: u32) -> u32 {\n  return scratch[piece.scratch_word + k * piece.elements + i];\n}');
+  }
   return lines.join('\n');
 }
 
-function mainOf(out: BlendedDtype, storage: 'packed' | 'float32'): string {
-  const store = `store_${out.toLowerCase()}`;
-  const head = [
+/** Everything that a method's functions stand on, and the functions. */
+function methodText(method: Method, sources: SourceShape): string {
+  return [
+    shaderText('prelude'),
+    loads(sources),
+    accessors(method, modelCount(sources)),
+    ...(method.parts ?? []).map(shaderText),
+    shaderText(method.name),
+  ].join('\n');
+}
+
+/** Sums passes call it; in other kernels it has nothing to add to. */
+const NO_SUMS = 'fn add(quantity: u32, value: f32) {\n}';
+
+/** The text of a merge kernel; entry point `main`, MERGE_ELEMENTS elements to a thread. */
+export function composeMerge(method: Method, sources: SourceShape, { out, storage }: OutputShape): string {
+  const store = `store_${out.toLowerCase()}(merge(i))`;
+  const isPacked = out !== 'F32' && storage === 'packed';
+  const widen = { F32: 'bits', F16: 'bitcast<u32>(decode_f16(bits))', BF16: 'bits << 16u' }[out];
+  const body = isPacked
+    ? [
+        '    if (i % 2u == 0u) {',
+        `      pair = ${store};`,
+        '    } else {',
+        `      pair |= ${store} << 16u;`,
+        '    }',
+        '    if (i % 2u == 1u || i + 1u == piece.elements) {',
+        '      result[piece.output_word + i / 2u] = pair;',
+        '    }',
+      ]
+    : [`    let bits = ${store};`, `    result[piece.output_word + i] = ${widen};`];
+  return [
+    methodText(method, sources),
+    NO_SUMS,
     `@compute @workgroup_size(${MERGE_LANES})`,
     'fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {',
-    `  let word = id.x + id.y * groups.x * ${MERGE_LANES}u;`,
-  ];
-  if (out === 'F32' || storage === 'float32') {
-    const widen = { F32: 'bits', F16: 'bitcast<u32>(decode_f16(bits))', BF16: 'bits << 16u' }[out];
-    return [
-      ...head,
-      '  if (word < piece.elements) {',
-      `    let bits = ${store}(merge(word));`,
-      `    result[piece.output_word + word] = ${widen};`,
-      '  }',
-      '}',
-    ].join('\n');
-  }
-  return [
-    ...head,
-    '  let i = word * 2u;',
-    '  if (i < piece.elements) {',
-    `    var bits = ${store}(merge(i));`,
-    '    if (i + 1u < piece.elements) {',
-    `      bits |= ${store}(merge(i + 1u)) << 16u;`,
-    '    }',
-    '    result[piece.output_word + word] = bits;',
+    `  let first = (id.x + id.y * groups.x * ${MERGE_LANES}u) * ${MERGE_ELEMENTS}u;`,
+    ...(isPacked ? ['  var pair = 0u;'] : []),
+    `  for (var i = first; i < min(first + ${MERGE_ELEMENTS}u, piece.elements); i++) {`,
+    ...body,
     '  }',
     '}',
   ].join('\n');
 }
 
-/** The text of a merge kernel; entry point `main`, one thread per output word. */
-export function composeMerge(shape: KernelShape): string {
-  const { method, base, models, out, storage } = shape;
+/** The text of a sums pass; entry points `sum_blocks` and `sum_columns` (see sums.wgsl). */
+export function composeSums(method: Method, pass: SumPass, sources: SourceShape): string {
   return [
-    shaderText('prelude'),
-    loads(base, models),
-    accessors(method, models.length),
-    shaderText(method.name),
-    mainOf(out, storage),
+    methodText(method, sources),
+    `const QUANTITIES = ${pass.quantities(modelCount(sources))}u;`,
+    `fn is_maximum(quantity: u32) -> bool {\n  return ${pass.isMaximum === true};\n}`,
+    `fn visit_element(i: u32) {\n  ${pass.name}(i);\n}`,
+    shaderText('blocks'),
+    shaderText('sums'),
   ].join('\n');
 }
 
-/** The text of the measuring kernel; entry point `measure`, one workgroup per block. */
-export function composeMeasure(base: BlendedDtype, models: readonly BlendedDtype[]): string {
-  return [shaderText('prelude'), loads(base, models), shaderText('measure')].join('\n');
+/** The text of a selection's kernels; entry points `count_digits`, `count_equals` and `list_keys` (see keys.wgsl). */
+export function composeKeys(method: Method, pass: SelectPass, sources: SourceShape): string {
+  return [
+    methodText(method, sources),
+    NO_SUMS,
+    // Keys are never negative: the order of their bits is theirs. A zero may still carry a sign.
+    `fn key_bits(k: u32, i: u32) -> u32 {\n  return bitcast<u32>(${pass.name}(k, i)) & 0x7fffffffu;\n}`,
+    shaderText('blocks'),
+    shaderText('keys'),
+  ].join('\n');
+}
+
+/** What a measuring kernel depends on beside the sources. */
+export interface MeasureShape {
+  readonly from: 'deltas' | 'sources';
+  /** Whether maxima and counts are wanted too. */
+  readonly isPlain: boolean;
+}
+
+/** How many values are measured: the models' deltas, or the sources. */
+export function measuredCount(sources: SourceShape, from: MeasureShape['from']): number {
+  return from === 'sources' ? sources.dtypes.length : modelCount(sources);
+}
+
+/** Quantities of a measuring kernel. */
+export function measuredQuantities(count: number, isPlain: boolean): number {
+  return (count * (count + 1)) / 2 + (isPlain ? 3 : 1) * count;
+}
+
+/** The text of a measuring kernel; entry points as of a sums pass. */
+export function composeMeasure(sources: SourceShape, { from, isPlain }: MeasureShape): string {
+  const count = measuredCount(sources, from);
+  return [
+    shaderText('prelude'),
+    loads(sources),
+    `const MEASURED = ${count}u;`,
+    `const FIRST_MODEL = ${count - modelCount(sources)}u;`,
+    `const IS_DELTA = ${from === 'deltas'};`,
+    `const IS_PLAIN = ${isPlain};`,
+    `const QUANTITIES = ${measuredQuantities(count, isPlain)}u;`,
+    shaderText('measure'),
+    shaderText('blocks'),
+    shaderText('sums'),
+  ].join('\n');
+}
+
+/** The text of the kernel that sums squares after a merge; entry point `sum_blocks`. */
+export function composeAudit(sources: SourceShape, out: BlendedDtype): string {
+  const half = '(scratch[piece.scratch_word + i / 2u] >> (16u * (i % 2u))) & 0xffffu';
+  const merged = {
+    F32: 'bitcast<f32>(scratch[piece.scratch_word + i])',
+    F16: `decode_f16(${half})`,
+    BF16: `bitcast<f32>((${half}) << 16u)`,
+  }[out];
+  return [
+    shaderText('prelude'),
+    loads(sources),
+    `const QUANTITIES = ${sources.dtypes.length + 1}u;`,
+    'fn is_maximum(quantity: u32) -> bool {\n  return false;\n}',
+    `fn merged_element(i: u32) -> f32 {\n  return ${merged};\n}`,
+    shaderText('audit'),
+    shaderText('blocks'),
+    shaderText('sums'),
+  ].join('\n');
+}
+
+/** The text of the ranking kernels; entry points `sort_runs` and `join_runs` (see ranks.wgsl). */
+export function composeRanks(): string {
+  return [shaderText('prelude'), shaderText('ranks')].join('\n');
 }

@@ -33,6 +33,13 @@ const RAISED_LIMITS = [
 /** Software adapters name themselves so; `isFallbackAdapter` is not set by every browser. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|warp|basic render/i;
 
+/** Whether an adapter is a software rasteriser, by what it says of itself. */
+export function isSoftwareAdapter(
+  info: Pick<GPUAdapterInfo, 'vendor' | 'architecture' | 'description'> & { readonly isFallbackAdapter?: boolean },
+): boolean {
+  return info.isFallbackAdapter === true || SOFTWARE.test(`${info.vendor} ${info.architecture} ${info.description}`);
+}
+
 /** WebGPU's entry point in this place, or null where there is none. */
 export function gpuHere(): GPU | null {
   return typeof navigator === 'undefined' ? null : ((navigator as { gpu?: GPU }).gpu ?? null);
@@ -67,7 +74,7 @@ export async function openDevice(gpu: GPU | null): Promise<Device> {
   return {
     device,
     label,
-    isSoftware: adapter.info.isFallbackAdapter === true || SOFTWARE.test(`${vendor} ${architecture} ${description}`),
+    isSoftware: isSoftwareAdapter(adapter.info),
     bindingLimitBytes: device.limits.maxStorageBufferBindingSize,
     bufferLimitBytes: device.limits.maxBufferSize,
     lost: device.lost.then((info) => info.message || `The graphics device was lost (${info.reason}).`),

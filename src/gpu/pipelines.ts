@@ -12,6 +12,7 @@ const BINDINGS: readonly GPUBufferBindingLayout[] = [
   { type: 'storage' },
   { type: 'storage' },
   { type: 'uniform', hasDynamicOffset: true },
+  { type: 'read-only-storage' },
 ];
 
 /** Compiled kernels of one device. */
@@ -34,7 +35,7 @@ export class Pipelines {
    * @param variant all that `compose` depends on beside the name: the same name and variant mean the same source.
    */
   get(name: string, variant: string, compose: () => string, entryPoint: string): Promise<GPUComputePipeline> {
-    const key = `${name} ${variant}`;
+    const key = `${name} ${entryPoint} ${variant}`;
     const known = this.#compiled.get(key);
     if (known) return known;
     const compiling = this.#compile(name, compose(), entryPoint).catch((error: unknown) => {

@@ -1,30 +1,13 @@
 /**
- * Arithmetic: the contract between a merge and the place that computes it: the GPU's kernels
- * (`gpu-arithmetic.ts`) or the methods' float64 references on the CPU (`cpu-arithmetic.ts`). Bytes in, bytes out;
- * it knows no recipe, no file and no order of work.
+ * Arithmetic: the contract between a merge and the place that computes it: WGSL kernels on the GPU
+ * (`gpu-arithmetic.ts`), or the same kernels compiled to WebAssembly on the CPU (`cpu-arithmetic.ts`). Bytes in, bytes
+ * and sums out; it knows no recipe, no file and no order of work.
  */
 
 import type { BlendedDtype } from '../formats/dtype.ts';
-import type { Method } from '../methods/method.ts';
+import type { KernelNumbers, LoadedPiece, MeasuredPiece, MeasureKind, PieceShape } from '../methods/kernel.ts';
+import type { Method, SelectPass, SumPass } from '../methods/method.ts';
 import type { LiveWeights } from './live-weights.ts';
-import type { TensorWeights } from './weights.ts';
-
-/** A piece with all that is needed to compute it. */
-export interface PieceShape {
-  readonly tensor: string;
-  /** Position of its first element in the tensor, and how many there are. */
-  readonly start: number;
-  readonly elements: number;
-  readonly tensorElements: number;
-  readonly rowElements: number;
-  /** Dtypes of the sources, the base first where the method has one. */
-  readonly dtypes: readonly BlendedDtype[];
-}
-
-/** A piece and its sources' bytes. */
-export interface LoadedPiece extends PieceShape {
-  readonly bytes: readonly Uint8Array<ArrayBuffer>[];
-}
 
 /** Bytes of a batch that are where the arithmetic is. Released once, by whoever loaded it. */
 export interface LoadedBatch {
@@ -38,7 +21,11 @@ export interface LoadedBatch {
 export interface PieceWork {
   /** Index into the batch's pieces. */
   readonly piece: number;
-  readonly weights: TensorWeights;
+  readonly numbers: KernelNumbers;
+}
+
+/** A piece to be merged. */
+export interface MergeWork extends PieceWork {
   readonly out: BlendedDtype;
 }
 
@@ -48,14 +35,15 @@ export interface MergedPiece {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** How many elements are NaN or infinite. */
   readonly faulty: number;
+  /** Σ x² of every source and, last, of the result as rounded; null where no audit was asked for. */
+  readonly squares: Float64Array | null;
 }
 
-/** Partial sums of one piece, blocks × quantityCount(models), unscaled. */
-export interface MeasuredPiece {
-  /** Blocks counted over the tensor as one row; null where only rows were asked for. */
-  readonly plain: Float64Array | null;
-  /** Blocks counted along rows; null where rows were not asked for. */
-  readonly byRow: Float64Array | null;
+/** A group of keys of one piece to be counted: those whose bits above the digit equal `prefix`. */
+export interface DigitQuery {
+  readonly key: number;
+  /** bits >>> (shift + width). */
+  readonly prefix: number;
 }
 
 /** The place that computes. */
@@ -65,14 +53,46 @@ export interface Arithmetic {
   readonly batchBytes: number;
   /** How many batches it is worth having under way at once. */
   readonly depth: number;
-  /** Brings a batch's bytes to the place. */
+  /** Brings a batch's bytes to the place. The arrays may be transferred: the caller must not use them again. */
   load(pieces: readonly LoadedPiece[]): Promise<LoadedBatch>;
-  /** Statistics of pieces of a loaded batch whose first source is the base. */
-  measure(batch: LoadedBatch, kind: { readonly plain: boolean; readonly byRow: boolean }): Promise<MeasuredPiece[]>;
+  /** Statistics of some pieces of a loaded batch, in the order of `pieces`. */
+  measure(batch: LoadedBatch, pieces: readonly number[], kind: MeasureKind): Promise<MeasuredPiece[]>;
+  /**
+   * A sums pass. Per piece, over the tensor: blocks × quantities; over rows or columns: quantities × lines, where lines
+   * are the rows that the piece touches, or all columns.
+   */
+  sums(batch: LoadedBatch, method: Method, pass: SumPass, work: readonly PieceWork[]): Promise<Float64Array[]>;
+  /** Counts keys by a digit of their bits, `(bits >>> shift) & (2^width − 1)`. Per piece: queries × 2^width. */
+  histogram(
+    batch: LoadedBatch,
+    method: Method,
+    pass: SelectPass,
+    work: readonly (PieceWork & { readonly queries: readonly DigitQuery[] })[],
+    digit: { readonly shift: number; readonly width: number },
+  ): Promise<Uint32Array[]>;
+  /** Counts keys with exactly these bits. Per piece: queries × blocks of the tensor as one row. */
+  countEqual(
+    batch: LoadedBatch,
+    method: Method,
+    pass: SelectPass,
+    work: readonly (PieceWork & { readonly queries: readonly { readonly key: number; readonly bits: number }[] })[],
+  ): Promise<Uint32Array[]>;
+  /** The bits of key `key` of elements [from, to) of a piece, at most one block of them. */
+  keys(
+    batch: LoadedBatch,
+    method: Method,
+    pass: SelectPass,
+    work: PieceWork & { readonly key: number; readonly from: number; readonly to: number },
+  ): Promise<Uint32Array>;
   /** Merges pieces into bytes for a file, in the order of `work`. */
-  merge(batch: LoadedBatch, method: Method, work: readonly PieceWork[]): Promise<MergedPiece[]>;
+  merge(
+    batch: LoadedBatch,
+    method: Method,
+    work: readonly MergeWork[],
+    options?: { readonly isAudited: boolean },
+  ): Promise<MergedPiece[]>;
   /** Merges pieces into live weights; resolves with the faulty elements per piece of `work`. */
-  mergeInto(batch: LoadedBatch, method: Method, work: readonly PieceWork[], live: LiveWeights): Promise<number[]>;
+  mergeInto(batch: LoadedBatch, method: Method, work: readonly MergeWork[], live: LiveWeights): Promise<number[]>;
   /** Makes room for live weights: one F32 buffer per tensor. Throws BudgetFault where one cannot be had. */
   allocate(
     tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly elements: number }[],
@@ -80,39 +100,4 @@ export interface Arithmetic {
   /** Gives memory back that is held and not in use. */
   trim(): void;
   dispose(): void;
-}
-
-/** The block boundaries of a piece counted along rows of `rowElements`: [start, end) within the piece. */
-export function* blocksOf(piece: PieceShape, rowElements: number, blockElements: number): Generator<[number, number]> {
-  let at = 0;
-  let column = piece.start % rowElements;
-  while (at < piece.elements) {
-    const inRow = rowElements - column;
-    const count = Math.min(blockElements - (column % blockElements), inRow, piece.elements - at);
-    yield [at, at + count];
-    at += count;
-    column = count === inRow ? 0 : column + count;
-  }
-}
-
-/** How many blocks `blocksOf` gives. */
-export function blockCount(piece: PieceShape, rowElements: number, blockElements: number): number {
-  let count = 0;
-  for (const _ of blocksOf(piece, rowElements, blockElements)) count++;
-  return count;
-}
-
-/** The coefficients of the rows that a piece touches, K × rows, and how many rows those are. */
-export function coefficientsOf(piece: PieceShape, weights: TensorWeights): { rows: number; values: Float64Array } {
-  if (weights.rows === 1) return { rows: 1, values: weights.coefficients };
-  const first = Math.floor(piece.start / piece.rowElements);
-  const last = Math.floor((piece.start + piece.elements - 1) / piece.rowElements);
-  const rows = last - first + 1;
-  const models = weights.perModel.length;
-  const values = new Float64Array(models * rows);
-  for (let k = 0; k < models; k++) {
-    const from = k * weights.rows + first;
-    values.set(weights.coefficients.subarray(from, from + rows), k * rows);
-  }
-  return { rows, values };
 }

@@ -11,12 +11,11 @@ import type { Arithmetic } from './arithmetic.ts';
 import type { Lineup } from './lineup.ts';
 import type { LiveWeights } from './live-weights.ts';
 import { weightsMap, type WeightsMap } from './map.ts';
-import { BLOCK_ELEMENTS, layOut } from './layout.ts';
 import { plan, type Plan } from './plan.ts';
 import { watched, type Progress, type Watch } from './progress.ts';
-import { Residents, Run } from './run.ts';
+import { EvidenceFinder, type MeasureWish } from './evidence.ts';
+import { type OutputPiece, Residents, Run } from './run.ts';
 import { Statistics } from './statistics.ts';
-import { signature, unitOf, weigh, type TensorWeights } from './weights.ts';
 
 /** What a blend did. */
 export interface BlendResult {
@@ -52,6 +51,11 @@ function identityOf(checkpoint: Checkpoint): number {
 function sourcesKey(lineup: Lineup): string {
   const base = lineup.base ? identityOf(lineup.base) : 0;
   return `${base}:${lineup.models.map(identityOf).join(',')}`;
+}
+
+/** For asking what is due, where nothing is visited. */
+async function* nowhere(): AsyncGenerator<never> {
+  // Nothing.
 }
 
 /** Milliseconds since `start`. */
@@ -112,75 +116,56 @@ export class Blend {
     return plan(lineup, { budgetBytes: this.#budgetBytes, batchBytes, depth, keepsSources: this.#keepsSources });
   }
 
-  /** True where the weights (and, with `forMap`, the figures shown) need a pass over the checkpoints first. */
-  needsMeasuring(lineup: Lineup, forMap: boolean): boolean {
-    const statistics = this.#statistics.get(sourcesKey(lineup));
-    return lineup.tensors.some((tensor) => {
-      const unit = unitOf(lineup, tensor);
-      if (unit === null || tensor.elements === 0 || (unit === 'element' && !forMap)) return false;
-      return !statistics?.has(tensor.name) || (unit === 'row' && !statistics.hasRows(tensor.name));
-    });
+  /** True where a pass over the checkpoints comes before anything is merged: weights are shared between tensors. */
+  needsMeasuring(lineup: Lineup, wish: MeasureWish | null = null): boolean {
+    const finder = new EvidenceFinder(lineup, this.#arithmetic, this.#statisticsOf(lineup), nowhere);
+    return lineup.tensors.some((tensor) => finder.isMeasuringDue(tensor, wish));
   }
 
   #statisticsOf(lineup: Lineup): Statistics {
     const key = sourcesKey(lineup);
     const known = this.#statistics.get(key);
     if (known) return known;
-    const fresh = new Statistics(lineup.models.length);
+    const fresh = new Statistics();
     this.#statistics.set(key, fresh);
     return fresh;
   }
 
   /** A run over this lineup; sources that an earlier one left at the arithmetic are used again where they fit. */
   #runOf(lineup: Lineup, plan: Plan): Run {
-    const cut = plan.batches.map((batch) => batch.pieces.map((piece) => `${piece.tensor}.${piece.start}`).join());
+    const cut = plan.layout.batches.map((batch) =>
+      batch.pieces.map((piece) => `${piece.tensor}.${piece.start}`).join(),
+    );
     const names = lineup.tensors.map((tensor) => tensor.name);
     const key = [sourcesKey(lineup), plan.mode, cut.join(';'), names.join('\n')].join('|');
     if (this.#kept?.key !== key) {
       this.#letGo();
       this.#kept = { key, residents: plan.mode === 'resident' ? new Residents() : null };
     }
-    return new Run(lineup, plan.batches, this.#arithmetic, this.#kept.residents);
+    return new Run(lineup, plan, this.#arithmetic, this.#kept.residents, this.#statisticsOf(lineup));
   }
 
   #watch(phase: Progress['phase'], plan: Plan, options: WorkOptions): Watch {
     return watched(
       phase,
-      plan.batches.reduce((sum, batch) => sum + batch.sourceBytes, 0),
+      plan.layout.batches.reduce((sum, batch) => sum + batch.sourceBytes, 0),
       options.onProgress,
     );
   }
 
-  async #measure(lineup: Lineup, plan: Plan, run: Run, forMap: boolean, options: WorkOptions): Promise<number> {
-    if (!this.needsMeasuring(lineup, forMap)) return 0;
+  async #measure(lineup: Lineup, plan: Plan, run: Run, wish: MeasureWish | null, options: WorkOptions) {
+    if (!this.needsMeasuring(lineup, wish)) return 0;
     const start = performance.now();
     const watch = this.#watch('measure', plan, options);
-    const byRow = plan.statistics === 'row';
-    const statistics = this.#statisticsOf(lineup);
-    const watching = { signal: options.signal, onBytes: watch.onBytes };
-    if (byRow && plan.batches.some((batch) => batch.pieces.some(({ start }) => start % BLOCK_ELEMENTS !== 0))) {
-      // Cut at rows that are no whole blocks, the tensors' own sums need cuts of their own, and so a pass of their own.
-      const batches = layOut(lineup.tensors, plan.batchBytes, false);
-      await new Run(lineup, batches, this.#arithmetic, null).measure(statistics, false, watching);
-    }
-    await run.measure(statistics, byRow, watching);
+    await run.measure(wish, { signal: options.signal, onBytes: watch.onBytes });
     this.#rate = watch.bytesPerSecond() ?? this.#rate;
     return msSince(start);
-  }
-
-  #weigh(lineup: Lineup): Map<string, TensorWeights> {
-    const statistics = this.#statisticsOf(lineup);
-    return new Map(
-      lineup.tensors.flatMap((tensor) =>
-        tensor.elements === 0 ? [] : [[tensor.name, weigh(lineup, tensor, statistics)] as const],
-      ),
-    );
   }
 
   /** The weights map; measures what its figures need first. */
   async map(lineup: Lineup, options: WorkOptions = {}): Promise<WeightsMap> {
     const plan = this.plan(lineup);
-    await this.#measure(lineup, plan, this.#runOf(lineup, plan), true, options);
+    await this.#measure(lineup, plan, this.#runOf(lineup, plan), { deltas: true }, options);
     return weightsMap(lineup, this.#statistics.get(sourcesKey(lineup)) ?? null);
   }
 
@@ -198,36 +183,23 @@ export class Blend {
       );
     }
     const run = this.#runOf(lineup, plan);
-    const measureMs = await this.#measure(lineup, plan, run, false, options);
-    const weights = this.#weigh(lineup);
+    // Weights that are each tensor's own are found as the tensor comes by; only shared ones need a pass of their own.
+    const measureMs = plan.isMeasuredFirst ? await this.#measure(lineup, plan, run, null, options) : 0;
     const live = await this.#liveFor(lineup);
-    const sources = sourcesKey(lineup);
-    const signatures = new Map(
-      lineup.tensors.flatMap((tensor) => {
-        const own = weights.get(tensor.name);
-        return own ? [[tensor.name, `${sources}|${signature(lineup, tensor, own)}`] as const] : [];
-      }),
-    );
-    const isDue = (name: string) => signatures.has(name) && live.written.get(name) !== signatures.get(name);
-    const due = [...signatures.keys()].filter(isDue);
-    for (const name of due) {
-      // Until it is whole again it holds neither the old blend nor the new one.
-      live.written.delete(name);
-      this.#nonFinite.delete(name);
-    }
+    live.written.clear();
     const watch = this.#watch('blend', plan, options);
-    const dueNames = new Set(due);
-    const faulty = await run.mergeInto(live, weights, (name) => dueNames.has(name), {
-      signal: options.signal,
-      onBytes: watch.onBytes,
-    });
-    for (const name of due) live.written.set(name, signatures.get(name) ?? '');
-    for (const [name, count] of faulty) this.#nonFinite.set(name, count);
+    const watching = { signal: options.signal, onBytes: watch.onBytes };
+    const faulty = await run.mergeInto(live, sourcesKey(lineup), watching);
+    this.#rate = measureMs === 0 ? (watch.bytesPerSecond() ?? this.#rate) : this.#rate;
+    for (const [name, count] of faulty) {
+      if (count > 0) this.#nonFinite.set(name, count);
+      else this.#nonFinite.delete(name);
+    }
     return {
       measureMs,
       blendMs: msSince(start),
       tensors: lineup.tensors.length,
-      rewritten: due.length,
+      rewritten: faulty.size,
       bytes: live.bytes,
       nonFinite: new Map(this.#nonFinite),
     };
@@ -243,19 +215,15 @@ export class Blend {
   }
 
   /**
-   * The merged bytes in the donor's order of tensors, piece by piece, after measuring what they need.
-   * @param faulty filled with faulty elements per tensor as they are found.
+   * The merged bytes in the result's order of tensors, piece by piece, after measuring what they need.
+   * @param isAudited whether pieces come with the squares that the audit compares.
    */
-  async *pieces(
-    lineup: Lineup,
-    faulty: Map<string, number>,
-    options: WorkOptions = {},
-  ): AsyncGenerator<{ readonly tensor: string; readonly bytes: Uint8Array<ArrayBuffer> }> {
+  async *pieces(lineup: Lineup, isAudited: boolean, options: WorkOptions = {}): AsyncGenerator<OutputPiece> {
     const plan = this.plan(lineup);
     const run = this.#runOf(lineup, plan);
-    await this.#measure(lineup, plan, run, false, options);
+    if (plan.isMeasuredFirst) await this.#measure(lineup, plan, run, null, options);
     const watch = this.#watch('save', plan, options);
-    yield* run.merge(this.#weigh(lineup), faulty, { signal: options.signal, onBytes: watch.onBytes });
+    yield* run.merge(isAudited, { signal: options.signal, onBytes: watch.onBytes });
   }
 
   /** Forgets everything that came from a checkpoint that is being closed. Live weights stay: they are a result. */

@@ -4,7 +4,11 @@
  */
 
 import type { Checkpoint } from '../formats/checkpoint.ts';
+import { vocabularyOf } from '../formats/vocabulary.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import { templateTextOf } from './chat-template.ts';
 import { finding, listed, type Finding } from './finding.ts';
+import { tokensListed } from './output-tokenizer.ts';
 
 /** Keys of config.json that change what the same weights compute. */
 const MEANINGFUL = [
@@ -33,9 +37,21 @@ export function missingConfig(donor: Checkpoint): Finding[] {
   ];
 }
 
-/** Findings about `other` beside the donor of config and tokenizer. */
-export function compareSideFiles(donor: Checkpoint, other: Checkpoint): Finding[] {
-  return [...compareConfig(donor, other), ...compareTokenizer(donor, other)];
+/**
+ * Findings about `other` beside the donor of config and tokenizer.
+ * @param isRowsSettled whether it has been said already what becomes of rows whose tokens differ.
+ */
+export function compareSideFiles(
+  donor: Checkpoint,
+  other: Checkpoint,
+  recipe: Recipe,
+  isRowsSettled: boolean,
+): Finding[] {
+  return [
+    ...compareConfig(donor, other),
+    ...(isRowsSettled ? [] : compareVocabularies(donor, other)),
+    ...(recipe.chatTemplate === undefined ? compareTemplates(donor, other) : []),
+  ];
 }
 
 function compareConfig(donor: Checkpoint, other: Checkpoint): Finding[] {
@@ -68,71 +84,46 @@ function compareConfig(donor: Checkpoint, other: Checkpoint): Finding[] {
   ];
 }
 
-function compareTokenizer(donor: Checkpoint, other: Checkpoint): Finding[] {
-  const findings: Finding[] = [];
-  const mine = donor.sideFiles.get('tokenizer.json');
-  const theirs = other.sideFiles.get('tokenizer.json');
-  if (mine !== undefined && theirs !== undefined && mine !== theirs) {
-    const difference = vocabularyDifference(mine, theirs);
-    if (difference > 0) {
-      findings.push(
-        finding(
-          'warning',
-          'tokenizer',
-          `${difference} tokens have another number, or are not there, in ${other.name}’s tokenizer.json than in ${donor.name}’s; their embedding rows do not mean the same. The merge takes ${donor.name}’s tokenizer.`,
-        ),
-      );
-    }
-  }
-  const template = templateOf(donor);
-  const otherTemplate = templateOf(other);
-  if (template !== null && otherTemplate !== null && template !== otherTemplate) {
-    findings.push(
-      finding(
-        'note',
-        'template',
-        `${other.name} has another chat template than ${donor.name}; the merge takes ${donor.name}’s.`,
-      ),
-    );
-  }
-  return findings;
+/** More tokens than these differing, in number and as a share, are another vocabulary, not some additions to one. */
+const OTHER_TOKENS = 100;
+const OTHER_SHARE = 0.25;
+
+function compareVocabularies(donor: Checkpoint, other: Checkpoint): Finding[] {
+  const mine = vocabularyOf(donor);
+  const theirs = vocabularyOf(other);
+  if (!mine || !theirs || mine === theirs) return [];
+  const moved = [...mine.ids].filter(([token, id]) => theirs.ids.has(token) && theirs.ids.get(token) !== id);
+  const lacked = [...mine.ids].filter(([token]) => !theirs.ids.has(token));
+  const more = [...theirs.ids].filter(([token]) => !mine.ids.has(token));
+  const differing = moved.length + lacked.length + more.length;
+  if (differing === 0) return [];
+  const named = (tokens: readonly (readonly [string, number])[]) => tokensListed(tokens.map(([token]) => token));
+  const what = [
+    ...(moved.length > 0 ? [`${moved.length} have another number (${named(moved)})`] : []),
+    ...(lacked.length > 0 ? [`${lacked.length} are not there (${named(lacked)})`] : []),
+    ...(more.length > 0 ? [`${more.length} are there besides (${named(more)})`] : []),
+  ].join(', ');
+  const isOther = moved.length + lacked.length > Math.max(OTHER_TOKENS, OTHER_SHARE * mine.ids.size);
+  return [
+    finding(
+      isOther ? 'error' : 'warning',
+      'tokenizer',
+      isOther
+        ? `${other.name} and ${donor.name} have different vocabularies: of ${mine.ids.size} tokens, in ${other.name} ${what}. Rows of their embeddings mean different words, so they are no fine-tunes of one base. If they should be merged all the same, write 'tokenizer_source: union' (or base): rows are then matched by token.`
+        : `${differing} tokens differ in ${other.name}’s tokenizer.json from ${donor.name}’s: ${what}. Their embedding rows do not mean the same. The merge takes ${donor.name}’s tokenizer; 'tokenizer_source: union' keeps all tokens and matches rows by token.`,
+    ),
+  ];
 }
 
-/** How many tokens of either vocabulary are missing or numbered otherwise in the other one. */
-function vocabularyDifference(a: string, b: string): number {
-  const mine = vocabularyOf(a);
-  const theirs = vocabularyOf(b);
-  let differing = 0;
-  for (const [token, id] of mine) if (theirs.get(token) !== id) differing++;
-  for (const token of theirs.keys()) if (!mine.has(token)) differing++;
-  return differing;
-}
-
-function vocabularyOf(tokenizerJson: string): Map<string, number> {
-  const vocabulary = new Map<string, number>();
-  const parsed: unknown = JSON.parse(tokenizerJson);
-  if (typeof parsed !== 'object' || parsed === null) return vocabulary;
-  const { model, added_tokens: added } = parsed as { model?: { vocab?: unknown }; added_tokens?: unknown };
-  const vocab = model?.vocab;
-  if (Array.isArray(vocab)) {
-    vocab.forEach((entry: unknown, id) => vocabulary.set(String(Array.isArray(entry) ? entry[0] : entry), id));
-  } else if (typeof vocab === 'object' && vocab !== null) {
-    for (const [token, id] of Object.entries(vocab)) vocabulary.set(token, Number(id));
-  }
-  for (const token of Array.isArray(added) ? added : []) {
-    if (typeof token === 'object' && token !== null && 'content' in token && 'id' in token) {
-      vocabulary.set(String(token.content), Number(token.id));
-    }
-  }
-  return vocabulary;
-}
-
-function templateOf(checkpoint: Checkpoint): string | null {
-  const own = checkpoint.sideFiles.get('chat_template.jinja');
-  if (own !== undefined) return own;
-  const text = checkpoint.sideFiles.get('tokenizer_config.json');
-  if (text === undefined) return null;
-  const parsed: unknown = JSON.parse(text);
-  if (typeof parsed !== 'object' || parsed === null || !('chat_template' in parsed)) return null;
-  return JSON.stringify(parsed.chat_template);
+function compareTemplates(donor: Checkpoint, other: Checkpoint): Finding[] {
+  const template = templateTextOf(donor);
+  const theirs = templateTextOf(other);
+  if (template === null || theirs === null || template.trim() === theirs.trim()) return [];
+  return [
+    finding(
+      'note',
+      'template',
+      `${other.name} has another chat template than ${donor.name}; the merge takes ${donor.name}’s.`,
+    ),
+  ];
 }

@@ -1,131 +1,250 @@
 /**
- * CpuArithmetic: merging and measuring by the methods' float64 references, for machines without WebGPU. Work is
- * spread over workers that the caller knows how to start (a browser's or Node's); with none it runs in place.
+ * CpuArithmetic: merging and measuring on the CPU, by the methods' kernels compiled to WebAssembly. A batch is handed
+ * to the thread that has least to do and stays there until it is let go; the threads are started by the caller, who
+ * knows how a browser or Node does it. With none it computes in place. Not the computing (`cpu-worker.ts`).
  */
 
-import { METHODS } from '../methods/index.ts';
-import type { Method } from '../methods/method.ts';
+import { BudgetFault } from '../bytes/fault.ts';
+import { spareBuffers } from '../bytes/spare-buffers.ts';
 import {
-  coefficientsOf,
-  type Arithmetic,
-  type LoadedBatch,
+  type KernelNumbers,
+  type Lines,
+  linesOf,
   type LoadedPiece,
   type MeasuredPiece,
-  type MergedPiece,
-  type PieceWork,
-} from './arithmetic.ts';
-import { LiveWeights, type LiveTensor } from './live-weights.ts';
-import { doReferenceWork, type MergeWork, type ReferenceResult, type ReferenceWork } from './reference-work.ts';
+  type MeasureKind,
+  type PieceShape,
+} from '../methods/kernel.ts';
+import type { Method, SelectPass, SumPass } from '../methods/method.ts';
+import type { Arithmetic, DigitQuery, LoadedBatch, MergedPiece, MergeWork, PieceWork } from './arithmetic.ts';
+import { type CpuCall, CpuWorker, perform } from './cpu-worker.ts';
+import { liveBytesOf, LiveWeights, type LiveTensor } from './live-weights.ts';
 
-/** Source bytes of a batch: a worker's float64 copies are eight times a BF16 source. */
+/** Source bytes of a batch: long enough to hide a message, short enough to keep many threads supplied. */
 const BATCH_BYTES = 4 * 2 ** 20;
 
-/** A worker that does reference work. */
-export interface ReferenceWorker {
-  run(work: ReferenceWork): Promise<ReferenceResult>;
+/** Batches under way beside those that are computed: being read, waiting for a thread, being written. */
+const SPARE_BATCHES = 3;
+
+/** A thread that holds one `CpuWorker`. */
+export interface KernelThread {
+  /**
+   * Has the thread do one call, after all calls before it. Rejects where the thread dies.
+   * @param transfer buffers in `args` that go over to the thread.
+   */
+  call<Call extends CpuCall>(
+    call: Call,
+    args: Parameters<CpuWorker[Call]>,
+    transfer: ArrayBuffer[],
+  ): Promise<ReturnType<CpuWorker[Call]>>;
   terminate(): void;
 }
 
-interface CpuBatch extends LoadedBatch {
-  readonly pieces: readonly LoadedPiece[];
+/** A thread and what it holds. */
+interface Station {
+  readonly thread: KernelThread;
+  heldBytes: number;
 }
 
-/** References on the CPU. */
+class CpuBatch implements LoadedBatch {
+  readonly id: number;
+  readonly station: Station;
+  readonly pieces: readonly PieceShape[];
+  readonly bytes: number;
+  /** Settles once the thread has it. */
+  readonly loaded: Promise<void>;
+  #isReleased = false;
+
+  constructor(id: number, station: Station, pieces: readonly LoadedPiece[]) {
+    this.id = id;
+    this.station = station;
+    this.pieces = pieces.map(({ bytes: _, ...shape }) => shape);
+    this.bytes = pieces.reduce((sum, piece) => sum + piece.bytes.reduce((s, b) => s + b.byteLength, 0), 0);
+    const buffers = new Set(pieces.flatMap((piece) => piece.bytes.map(({ buffer }) => buffer)));
+    station.heldBytes += this.bytes;
+    this.loaded = station.thread.call('load', [id, pieces], [...buffers]);
+    // Whoever uses the batch hears of it.
+    this.loaded.catch(() => undefined);
+  }
+
+  /** One call on this batch. */
+  async call<Call extends CpuCall>(
+    call: Call,
+    args: Parameters<CpuWorker[Call]>,
+  ): Promise<ReturnType<CpuWorker[Call]>> {
+    const result = this.station.thread.call(call, args, []);
+    const [answer] = await Promise.all([result, this.loaded]);
+    return answer;
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.station.heldBytes -= this.bytes;
+    this.station.thread.call('release', [this.id], []).then(
+      (buffers) => buffers.forEach((buffer) => spareBuffers.give(buffer)),
+      // A thread that died took them along, and has told those who wait for results.
+      () => undefined,
+    );
+  }
+}
+
+/** Kernels on the CPU. */
 export class CpuArithmetic implements Arithmetic {
   readonly place = 'cpu';
   readonly batchBytes: number;
   readonly depth: number;
-  readonly #workers: readonly ReferenceWorker[];
-  /** The last work given to each worker: a worker does one piece at a time. */
-  readonly #busy: Promise<unknown>[];
-  #next = 0;
+  readonly #stations: readonly Station[];
+  #lastId = 0;
 
-  constructor(workers: readonly ReferenceWorker[] = [], batchBytes = BATCH_BYTES) {
-    this.#workers = workers;
-    this.#busy = workers.map(() => Promise.resolve());
+  /** @param batchBytes most source bytes of one batch; tests make it small to show that results do not depend on it. */
+  constructor(threads: readonly KernelThread[] = [], batchBytes = BATCH_BYTES) {
+    const own = threads.length > 0 ? threads : [inPlace()];
+    this.#stations = own.map((thread) => ({ thread, heldBytes: 0 }));
     this.batchBytes = batchBytes;
-    this.depth = Math.max(2, workers.length + 1);
+    this.depth = threads.length > 0 ? threads.length + SPARE_BATCHES : 2;
   }
 
-  #run(work: ReferenceWork): Promise<ReferenceResult> {
-    const index = this.#next;
-    const worker = this.#workers[index];
-    if (!worker) return Promise.resolve().then(() => doReferenceWork(work));
-    this.#next = (index + 1) % this.#workers.length;
-    const result = (this.#busy[index] ?? Promise.resolve()).then(() => worker.run(work));
-    this.#busy[index] = result.catch(() => undefined);
-    return result;
+  async load(pieces: readonly LoadedPiece[]): Promise<LoadedBatch> {
+    let least = this.#stations[0];
+    for (const station of this.#stations) if (station.heldBytes < (least?.heldBytes ?? 0)) least = station;
+    if (!least) throw new Error('no thread to load to');
+    this.#lastId += 1;
+    // Not awaited: a thread at work would answer only after its work.
+    return new CpuBatch(this.#lastId, least, pieces);
   }
 
-  async load(pieces: readonly LoadedPiece[]): Promise<CpuBatch> {
-    const bytes = pieces.reduce((sum, piece) => sum + piece.bytes.reduce((s, b) => s + b.length, 0), 0);
-    return { pieces, bytes, release: () => undefined };
+  measure(batch: LoadedBatch, pieces: readonly number[], kind: MeasureKind): Promise<MeasuredPiece[]> {
+    const { id, call } = ownBatch(batch);
+    return call('measure', [id, pieces, kind]);
   }
 
-  measure(batch: LoadedBatch, kind: { plain: boolean; byRow: boolean }): Promise<MeasuredPiece[]> {
-    const measureAt = async (piece: LoadedPiece, rowElements: number) => {
-      const { bytes, ...shape } = piece;
-      return (await this.#run({ kind: 'measure', shape, bytes, rowElements })).partials;
-    };
-    return Promise.all(
-      (batch as CpuBatch).pieces.map(async (piece) => ({
-        plain: kind.plain ? await measureAt(piece, piece.tensorElements) : null,
-        byRow: kind.byRow ? await measureAt(piece, piece.rowElements) : null,
-      })),
-    );
+  sums(batch: LoadedBatch, method: Method, pass: SumPass, work: readonly PieceWork[]): Promise<Float64Array[]> {
+    const { id, call, local } = ownBatch(batch);
+    return call('sums', [id, { method: method.name, pass: pass.name }, work.map(local)]);
   }
 
-  merge(batch: LoadedBatch, method: Method, work: readonly PieceWork[]): Promise<MergedPiece[]> {
-    return Promise.all(work.map((item) => this.#run(mergeWork(batch as CpuBatch, method, item, 'packed'))));
+  histogram(
+    batch: LoadedBatch,
+    method: Method,
+    pass: SelectPass,
+    work: readonly (PieceWork & { readonly queries: readonly DigitQuery[] })[],
+    digit: { readonly shift: number; readonly width: number },
+  ): Promise<Uint32Array[]> {
+    const { id, call, local } = ownBatch(batch);
+    return call('histogram', [id, { method: method.name, pass: pass.name }, work.map(local), digit]);
   }
 
-  mergeInto(batch: LoadedBatch, method: Method, work: readonly PieceWork[], live: LiveWeights): Promise<number[]> {
-    return Promise.all(
-      work.map(async (item) => {
-        const merging = mergeWork(batch as CpuBatch, method, item, 'float32');
-        const result = await this.#run(merging);
-        const target = live.tensors.get(merging.shape.tensor);
-        if (target?.kind !== 'cpu') throw new Error(`no live array for ${merging.shape.tensor}`);
-        target.data.set(result.values, merging.shape.start);
-        return result.faulty;
-      }),
-    );
+  countEqual(
+    batch: LoadedBatch,
+    method: Method,
+    pass: SelectPass,
+    work: readonly (PieceWork & { readonly queries: readonly { readonly key: number; readonly bits: number }[] })[],
+  ): Promise<Uint32Array[]> {
+    const { id, call, local } = ownBatch(batch);
+    return call('countEqual', [id, { method: method.name, pass: pass.name }, work.map(local)]);
+  }
+
+  keys(
+    batch: LoadedBatch,
+    method: Method,
+    pass: SelectPass,
+    work: PieceWork & { readonly key: number; readonly from: number; readonly to: number },
+  ): Promise<Uint32Array> {
+    const { id, call, local } = ownBatch(batch);
+    return call('keys', [id, { method: method.name, pass: pass.name }, local(work)]);
+  }
+
+  async merge(
+    batch: LoadedBatch,
+    method: Method,
+    work: readonly MergeWork[],
+    options: { readonly isAudited: boolean } = { isAudited: false },
+  ): Promise<MergedPiece[]> {
+    const { id, call, local } = ownBatch(batch);
+    const order = { method: method.name, storage: 'packed', isAudited: options.isAudited } as const;
+    return (await call('merge', [id, order, work.map(local)])).map(({ bytes, faulty, squares }) => ({
+      bytes,
+      faulty,
+      squares,
+    }));
+  }
+
+  async mergeInto(
+    batch: LoadedBatch,
+    method: Method,
+    work: readonly MergeWork[],
+    live: LiveWeights,
+  ): Promise<number[]> {
+    const { id, call, local, pieces } = ownBatch(batch);
+    const targets = work.map(({ piece }) => {
+      const shape = pieces[piece];
+      const target = live.tensors.get(shape?.tensor ?? '');
+      if (!shape || target?.kind !== 'cpu') throw new Error(`no live array for piece ${piece} of a batch`);
+      return target.data.subarray(shape.start, shape.start + shape.elements);
+    });
+    const order = { method: method.name, storage: 'float32', isAudited: false } as const;
+    const results = await call('merge', [id, order, work.map(local)]);
+    return results.map(({ values, faulty }, n) => {
+      targets[n]?.set(values);
+      return faulty;
+    });
   }
 
   async allocate(
-    tensors: readonly { name: string; shape: readonly number[]; elements: number }[],
+    tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly elements: number }[],
   ): Promise<LiveWeights> {
     const live = new Map<string, LiveTensor>();
     for (const { name, shape, elements } of tensors) {
-      live.set(name, { kind: 'cpu', data: new Float32Array(elements), shape, elements });
+      try {
+        live.set(name, { kind: 'cpu', data: new Float32Array(elements), shape, elements });
+      } catch (cause) {
+        if (!(cause instanceof RangeError)) throw cause;
+        throw new BudgetFault(
+          `The merged weights take ${liveBytesOf(tensors)} bytes, and there was no room for ${name}; lower the memory budget, or save the merge without talking to it.`,
+          { neededBytes: liveBytesOf(tensors) },
+        );
+      }
     }
     return new LiveWeights(live, null);
   }
 
   trim(): void {
-    // Arrays are the garbage collector's.
+    spareBuffers.trim();
+    // A thread that died has told those who wait for results.
+    for (const { thread } of this.#stations) thread.call('trim', [], []).catch(() => undefined);
   }
 
   dispose(): void {
-    for (const worker of this.#workers) worker.terminate();
+    for (const { thread } of this.#stations) thread.terminate();
   }
 }
 
-function mergeWork(batch: CpuBatch, method: Method, item: PieceWork, storage: 'packed' | 'float32'): MergeWork {
-  const piece = batch.pieces[item.piece];
-  if (!piece || !METHODS.has(method.name)) throw new Error(`nothing to merge with ${method.name}`);
-  const { bytes, ...shape } = piece;
-  const { rows, values } = coefficientsOf(shape, item.weights);
+/** This very thread, one call after another. */
+function inPlace(): KernelThread {
+  const worker = new CpuWorker();
   return {
-    kind: 'merge',
-    shape,
-    bytes,
-    method: method.name,
-    params: item.weights.params,
-    perModel: item.weights.perModel,
-    coefficients: values,
-    rows,
-    out: item.out,
-    storage,
+    call: async (call, args) => perform(worker, call, args),
+    terminate: () => undefined,
   };
+}
+
+function ownBatch(batch: LoadedBatch) {
+  if (!(batch instanceof CpuBatch)) throw new Error('a batch of another place');
+  const { id, pieces } = batch;
+  const call: CpuBatch['call'] = (name, args) => batch.call(name, args);
+  /** Of numbers that lie along rows only those of the piece's own are sent: a tensor may have a million. */
+  const local = <Work extends PieceWork>(work: Work): Work => {
+    const shape = pieces[work.piece];
+    const { coefficients, found } = work.numbers;
+    const isLong = (lines: Lines) => lines.over === 'row' && lines.lines > 1;
+    if (!shape || ![coefficients, ...found.values()].some(isLong)) return work;
+    const numbers: KernelNumbers = {
+      ...work.numbers,
+      coefficients: linesOf(shape, coefficients),
+      found: new Map([...found].map(([pass, lines]) => [pass, linesOf(shape, lines)])),
+    };
+    return { ...work, numbers };
+  };
+  return { id, pieces, call, local };
 }

@@ -24,7 +24,11 @@ export interface Finding {
     | 'tokenizer'
     | 'template'
     | 'weights'
-    | 'same-model';
+    | 'same-model'
+    | 'layers'
+    | 'rows'
+    | 'parameters'
+    | 'stage';
   /** One sentence or two: what, where, and what to do. */
   readonly message: string;
   /** At most `LISTED_TENSORS` names; `tensorCount` is the true number. */

@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockCount, blocksOf, type PieceShape } from './arithmetic.ts';
-import { BLOCK_ELEMENTS, cuts, layOut } from './layout.ts';
+import { BLOCK_ELEMENTS, blockCount, blocksOf, COLUMN_BLOCK_ROWS, type PieceShape } from '../methods/kernel.ts';
+import { cuts, layOut } from './layout.ts';
 import type { BlendTensor } from './lineup.ts';
 import { family } from './test/checkpoints.ts';
 
 function shape(start: number, end: number, elements: number, rowElements: number): PieceShape {
-  return { tensor: 't', start, elements: end - start, tensorElements: elements, rowElements, dtypes: ['F32'] };
+  return {
+    tensor: 't',
+    start,
+    elements: end - start,
+    tensorElements: elements,
+    rowElements,
+    hasBase: false,
+    dtypes: ['F32'],
+  };
 }
 
 /** Block boundaries in the whole tensor, as cut into pieces. */
@@ -27,10 +35,11 @@ describe('cuts', () => {
         fc.integer({ min: 1, max: 40 }),
         fc.integer({ min: 1, max: 20_000 }),
         fc.integer({ min: 1, max: 60_000 }),
-        fc.boolean(),
-        (rows, rowElements, most, byRows) => {
+        fc.constantFrom('block' as const, 'row' as const),
+        (rows, rowElements, most, rule) => {
+          const byRows = rule === 'row';
           const elements = rows * rowElements;
-          const positions = cuts(elements, rowElements, most, byRows);
+          const positions = cuts(elements, rowElements, most, rule);
           expect(positions[0]).toBe(0);
           expect(positions.at(-1)).toBe(elements);
           for (let p = 0; p + 1 < positions.length; p++) {
@@ -49,9 +58,29 @@ describe('cuts', () => {
   });
 
   it('fall on blocks of rows and of the whole tensor at once where that is possible', () => {
-    const positions = cuts(64 * 896, 896, 30_000, false);
-    expect(positions).toEqual(cuts(64 * 896, 896, 30_000, true));
+    const positions = cuts(256 * 896, 896, 60_000, 'row');
     expect(positions.length).toBeGreaterThan(2);
+    expect(positions).toEqual(cuts(256 * 896, 896, 60_000, 'block'));
+    for (const at of positions) expect([at % 896, at % BLOCK_ELEMENTS]).toEqual([0, 0]);
+  });
+
+  it('never part a row where ranks are wanted, and keep blocks of rows where columns are summed', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 300 }),
+        fc.integer({ min: 1, max: 9000 }),
+        fc.integer({ min: 1, max: 60_000 }),
+        (rows, rowElements, most) => {
+          const whole = cuts(rows * rowElements, rowElements, most, 'whole-row');
+          expect(whole.every((at) => at % rowElements === 0)).toBe(true);
+          expect(new Set(whole).size).toBe(whole.length);
+          const columns = cuts(rows * rowElements, rowElements, most, 'row-block');
+          const unit = rowElements * COLUMN_BLOCK_ROWS <= Math.max(BLOCK_ELEMENTS, most) ? COLUMN_BLOCK_ROWS : 1;
+          expect(columns.slice(0, -1).every((at) => (at / rowElements) % unit === 0)).toBe(true);
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 });
 
@@ -75,20 +104,37 @@ describe('batches', () => {
       elements: entry.elements,
       rowElements: entry.elements / (entry.shape[0] ?? 1),
       sources: [entry, one?.tensors.get(entry.name) ?? entry],
+      hasBase: true,
+      modelOf: [0],
+      params: {},
+      perModel: [{}],
       dtypes: ['F32', 'F32'],
       out: 'F32',
     }));
-    const batches = layOut(tensors, 20_000, false);
-    expect(batches.length).toBeGreaterThan(1);
-    expect(batches.length).toBeLessThan(tensors.length);
-    const seen = new Map<number, number>();
-    for (const batch of batches) {
-      expect(batch.sourceBytes).toBeLessThanOrEqual(20_000);
-      for (const piece of batch.pieces) {
-        expect(piece.start).toBe(seen.get(piece.tensor) ?? 0);
-        seen.set(piece.tensor, piece.end);
+    for (const batchBytes of [20_000, 2_000_000]) {
+      const { batches, groups } = layOut(tensors, batchBytes, () => 'block');
+      const seen = new Map<number, number>();
+      for (const batch of batches) {
+        expect(batch.sourceBytes).toBeLessThanOrEqual(Math.max(batchBytes, BLOCK_ELEMENTS * 8));
+        for (const piece of batch.pieces) {
+          expect(piece.start).toBe(seen.get(piece.tensor) ?? 0);
+          seen.set(piece.tensor, piece.end);
+        }
+      }
+      tensors.forEach((tensor, i) => expect(seen.get(i)).toBe(tensor.elements));
+      // A group is one batch of whole tensors, or all batches of one tensor.
+      expect(groups.reduce((sum, group) => sum + group.count, 0)).toBe(batches.length);
+      for (const { first, count, sourceBytes } of groups) {
+        const own = batches.slice(first, first + count);
+        expect(sourceBytes).toBe(own.reduce((sum, batch) => sum + batch.sourceBytes, 0));
+        const touched = new Set(own.flatMap((batch) => batch.pieces.map(({ tensor }) => tensor)));
+        if (count > 1) expect(touched.size).toBe(1);
+        for (const index of touched) {
+          const ends = own.flatMap((batch) => batch.pieces.filter(({ tensor }) => tensor === index));
+          expect(ends[0]?.start).toBe(0);
+          expect(ends.at(-1)?.end).toBe(tensors[index]?.elements);
+        }
       }
     }
-    tensors.forEach((tensor, i) => expect(seen.get(i)).toBe(tensor.elements));
   });
 });

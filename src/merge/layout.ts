@@ -1,14 +1,13 @@
 /**
- * Layout: how the work is cut. Tensors are split into pieces that fit the device, small pieces are gathered into
- * batches that travel together. Pure. Where a piece ends never changes a result: merging is element by element,
- * and statistics are summed over blocks of a fixed size, at which every cut is made, in a fixed order.
+ * Layout: how the work is cut. Tensors are split into pieces that fit the place; small tensors are gathered into
+ * batches that travel together; a group is what has to be known at once: the batches of one large tensor, or one
+ * batch of whole small ones. Pure. Where a piece ends does not change a result: merging is element by element, and
+ * sums are taken over blocks of a fixed size, at which cuts are made, in a fixed order.
  */
 
+import { BLOCK_ELEMENTS, COLUMN_BLOCK_ROWS } from '../methods/kernel.ts';
 import { wholeWords } from '../gpu/buffers.ts';
 import type { BlendTensor } from './lineup.ts';
-
-/** Elements of one block of statistics; the same number stands in shaders/measure.wgsl. */
-export const BLOCK_ELEMENTS = 4096;
 
 /** A run of neighbouring elements of one tensor: [start, end). */
 export interface Piece {
@@ -25,29 +24,56 @@ export interface Batch {
   readonly sourceBytes: number;
 }
 
+/** Neighbouring batches that hold whole tensors: one tensor in several batches, or several tensors in one. */
+export interface Group {
+  /** Index of its first batch, and how many there are. */
+  readonly first: number;
+  readonly count: number;
+  readonly sourceBytes: number;
+}
+
+/** Batches in order, and the groups that they form, in order. */
+export interface Layout {
+  readonly batches: readonly Batch[];
+  readonly groups: readonly Group[];
+}
+
+/**
+ * Where a tensor may be cut. `block`: at any block. `row`: at rows where they fit, for sums along them. `whole-row`:
+ * only between rows, however long they are, for ranks. `row-block`: only between rows, at blocks of rows where they
+ * fit, for sums along columns.
+ */
+export type CutRule = 'block' | 'row' | 'whole-row' | 'row-block';
+
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
-/**
- * The positions at which a tensor is cut, both ends included. Cuts fall on block boundaries of the whole tensor
- * and of its rows at once where that is possible, so that one layout serves both kinds of statistics.
- */
-export function cuts(elements: number, rowElements: number, mostElements: number, byRows: boolean): number[] {
+/** How many elements lie between the places at which a tensor is cut best, within `limit` where that is possible. */
+function cutUnit(rowElements: number, limit: number, rule: CutRule): number {
+  // At a row's end and a block's end at once: then sums along rows and over the whole share one layout.
+  const both = (rowElements / greatestCommonDivisor(rowElements, BLOCK_ELEMENTS)) * BLOCK_ELEMENTS;
+  if (rule === 'block') return both <= limit ? both : BLOCK_ELEMENTS;
+  const columns = rowElements * COLUMN_BLOCK_ROWS;
+  if (rule === 'row-block') return columns <= limit ? columns : rowElements;
+  return both <= limit ? both : rowElements;
+}
+
+/** The positions at which a tensor is cut, both ends included. */
+export function cuts(elements: number, rowElements: number, mostElements: number, rule: CutRule): number[] {
   const limit = Math.max(BLOCK_ELEMENTS, mostElements);
   if (elements <= limit) return [0, elements];
-  const both = (rowElements / greatestCommonDivisor(rowElements, BLOCK_ELEMENTS)) * BLOCK_ELEMENTS;
+  const unit = cutUnit(rowElements, limit, rule);
   const positions = [0];
-  if (both <= limit || !byRows || rowElements <= limit) {
-    const unit = both <= limit ? both : byRows ? rowElements : BLOCK_ELEMENTS;
-    const step = Math.floor(limit / unit) * unit;
-    for (let at = step; at < elements; at += step) positions.push(at);
-  } else {
+  if (rule === 'row' && rowElements > limit) {
     // Rows longer than a piece: cut within each row, at the row's own blocks.
     const step = Math.floor(limit / BLOCK_ELEMENTS) * BLOCK_ELEMENTS;
     for (let row = 0; row < elements; row += rowElements) {
       for (let at = row === 0 ? step : row; at < Math.min(row + rowElements, elements); at += step) positions.push(at);
     }
+  } else {
+    const step = Math.max(1, Math.floor(limit / unit)) * unit;
+    for (let at = step; at < elements; at += step) positions.push(at);
   }
   positions.push(elements);
   return positions;
@@ -68,12 +94,17 @@ export function pieceBytes(tensor: BlendTensor, piece: Piece): number {
 }
 
 /**
- * Cuts tensors into batches.
+ * Cuts tensors into batches and groups.
  * @param batchBytes most source bytes of one batch, and so of one binding; at least one block is always taken.
- * @param byRows whether statistics are needed per row.
+ * @param ruleOf where each tensor may be cut.
  */
-export function layOut(tensors: readonly BlendTensor[], batchBytes: number, byRows: boolean): Batch[] {
+export function layOut(
+  tensors: readonly BlendTensor[],
+  batchBytes: number,
+  ruleOf: (tensor: BlendTensor) => CutRule,
+): Layout {
   const batches: Batch[] = [];
+  const groups: Group[] = [];
   let pieces: Piece[] = [];
   let filled = 0;
   const flush = () => {
@@ -81,18 +112,34 @@ export function layOut(tensors: readonly BlendTensor[], batchBytes: number, byRo
     pieces = [];
     filled = 0;
   };
+  const flushGroup = (first: number) => {
+    flush();
+    const own = batches.slice(first);
+    const sourceBytes = own.reduce((sum, batch) => sum + batch.sourceBytes, 0);
+    if (own.length > 0) groups.push({ first, count: own.length, sourceBytes });
+  };
   tensors.forEach((tensor, index) => {
     if (tensor.elements === 0) return;
     const most = Math.floor(batchBytes / sourceElementBytes(tensor));
-    const positions = cuts(tensor.elements, tensor.rowElements, most, byRows);
-    for (let p = 0; p + 1 < positions.length; p++) {
-      const piece: Piece = { tensor: index, start: positions[p] ?? 0, end: positions[p + 1] ?? 0 };
-      const bytes = pieceBytes(tensor, piece);
-      if (filled + bytes > batchBytes) flush();
-      pieces.push(piece);
+    const positions = cuts(tensor.elements, tensor.rowElements, most, ruleOf(tensor));
+    const own = positions.slice(1).map((end, p): Piece => ({ tensor: index, start: positions[p] ?? 0, end }));
+    const [only] = own;
+    if (own.length === 1 && only) {
+      const bytes = pieceBytes(tensor, only);
+      if (filled + bytes > batchBytes) flushGroup(batches.length);
+      pieces.push(only);
       filled += bytes;
+      return;
     }
+    flushGroup(batches.length);
+    const first = batches.length;
+    for (const piece of own) {
+      pieces.push(piece);
+      filled = pieceBytes(tensor, piece);
+      flush();
+    }
+    flushGroup(first);
   });
-  flush();
-  return batches;
+  flushGroup(batches.length);
+  return { batches, groups };
 }

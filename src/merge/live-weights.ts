@@ -19,8 +19,10 @@ export class LiveWeights {
   readonly tensors: ReadonlyMap<string, LiveTensor>;
   /** The GPUDevice that owns the buffers, or null on the CPU. */
   readonly device: GPUDevice | null;
-  /** What each tensor was last written with (see `weights.ts`, signature); absent where it holds nothing yet. */
-  readonly written = new Map<string, string>();
+  /** What each tensor was last written with (see `weights.ts`, signature); absent where it holds nothing whole. */
+  readonly holds = new Map<string, string>();
+  /** The tensors that hold what the last blend wanted of them; it is emptied where a blend begins. */
+  readonly written = new Set<string>();
 
   constructor(tensors: ReadonlyMap<string, LiveTensor>, device: GPUDevice | null) {
     this.tensors = tensors;
@@ -44,6 +46,7 @@ export class LiveWeights {
   dispose(): void {
     for (const tensor of this.tensors.values()) if (tensor.kind === 'gpu') tensor.buffer.destroy();
     this.written.clear();
+    this.holds.clear();
   }
 }
 

@@ -3,11 +3,12 @@
  * from weights and statistics; it decides nothing.
  */
 
-import { placeOf } from '../recipe/unit.ts';
+import type { PassResult } from '../methods/method.ts';
 import type { ParameterValue } from '../recipe/recipe.ts';
+import { placeOf } from '../recipe/unit.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
-import { addSums, emptySums, type Statistics } from './statistics.ts';
-import { weigh, type TensorWeights } from './weights.ts';
+import type { Statistics } from './statistics.ts';
+import { evidenceOf, type TensorWeights, unitOf } from './weights.ts';
 
 /** One cell of the weights map: the models' weights in one module of one layer (or one tensor outside layers). */
 export interface MapCell {
@@ -18,7 +19,7 @@ export interface MapCell {
   readonly filter: string;
   readonly tensors: number;
   readonly elements: number;
-  /** One per model: the mean weight over the cell's elements. */
+  /** One per model: the mean weight over the cell's elements; NaN where it has none here, or none is known yet. */
   readonly weights: readonly number[];
   /** One per model: smallest and largest weight in the cell (equal where all tensors share one). */
   readonly ranges: readonly (readonly [number, number])[];
@@ -34,15 +35,18 @@ export interface MapCell {
 export interface WeightsMap {
   /** Model names in the recipe's order, the base left out. */
   readonly models: readonly string[];
-  /** The per-model parameter that a hand on the map sets (`share` for varm, `weight` for linear). */
-  readonly handle: string;
+  /**
+   * The per-model parameter that a hand on the map sets (`share` for varm, `weight` for linear); null where there is
+   * none, and the map can only be read.
+   */
+  readonly handle: string | null;
   /** Range of the handle. */
   readonly handleMin: number;
   readonly handleMax: number;
   readonly rows: readonly { readonly label: string; readonly filter: string }[];
   readonly columns: readonly string[];
   readonly cells: readonly MapCell[];
-  /** Said under the map where a weight is finer than a cell, e.g. per element. Empty where there is nothing to say. */
+  /** Said under the map, such as that weights are finer than a cell, or which parameters decide them. May be empty. */
   readonly note: string;
 }
 
@@ -62,79 +66,171 @@ interface Group {
 /**
  * The weights map of a lineup.
  * @param statistics what was measured; cells of tensors that were not measured have no figures of change.
+ * @param known weights that were found with everything that their method looks for, by tensor, where there are any.
  */
-export function weightsMap(lineup: Lineup, statistics: Statistics | null): WeightsMap {
-  const { method, models } = lineup;
-  const handle = method.perModel[method.handle];
+export function weightsMap(
+  lineup: Lineup,
+  statistics: Statistics | null,
+  known: ReadonlyMap<string, TensorWeights> | null = null,
+): WeightsMap {
+  const { method, models, recipe } = lineup;
+  const isSliced = recipe.modules !== undefined;
+  const handle = isSliced ? null : method.handle;
+  const declared = handle === null ? undefined : method.perModel[handle];
   const groups = groupTensors(lineup.tensors);
   const rows = rowsOf(lineup.tensors);
   const columns = columnsOf(groups);
-  let isFiner = false;
+  const shown = lineup.tensors.map((tensor) => shownWeights(lineup, tensor, statistics, known?.get(tensor.name)));
+  const weightsOf = new Map(lineup.tensors.map((tensor, i) => [tensor, shown[i] ?? null]));
   const cells = groups.map((group): MapCell => {
-    const means = new Float64Array(models.length);
-    const ranges = models.map((): [number, number] => [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]);
-    let elements = 0;
-    let sums = emptySums(models.length);
-    let isMeasured = true;
-    for (const tensor of group.tensors) {
-      const weights = shownWeights(lineup, tensor, statistics);
-      if (weights.unit === 'element') isFiner = true;
-      for (let k = 0; k < models.length; k++) {
-        for (let r = 0; r < weights.rows; r++) {
-          const w = weights.coefficients[k * weights.rows + r] ?? 0;
-          means[k] = (means[k] ?? 0) + (w * tensor.elements) / weights.rows;
-          const range = ranges[k];
-          if (range) {
-            range[0] = Math.min(range[0], w);
-            range[1] = Math.max(range[1], w);
-          }
-        }
-      }
-      elements += tensor.elements;
-      const own = statistics?.of(tensor.name);
-      if (own) sums = addSums(sums, own);
-      else isMeasured = false;
-    }
-    const n = Math.max(1, elements);
+    const own = group.tensors.map((tensor) => ({ tensor, weights: weightsOf.get(tensor) ?? null }));
     return {
       row: rows.findIndex((row) => row.label === group.row),
       column: columns.indexOf(group.column),
       filter: group.filter,
       tensors: group.tensors.length,
-      elements,
-      weights: Array.from(means, (sum) => sum / n),
-      ranges,
-      rmsChange: isMeasured ? models.map((_, k) => Math.sqrt((sums.gram[k * models.length + k] ?? 0) / n)) : null,
-      changedShare: isMeasured ? Array.from(sums.changed, (count) => count / n) : null,
-      isSet: lineup.recipe.models.map((model) => hasEntry(model.parameters[method.handle], group.filter)),
+      elements: group.tensors.reduce((sum, { elements }) => sum + elements, 0),
+      ...weightsOfCell(own, models.length),
+      ...changesOfCell(group.tensors, statistics, models.length),
+      isSet: models.map((_, k) => handle !== null && hasEntry(recipe.models[k]?.parameters[handle], group.filter)),
     };
   });
   return {
     models: models.map((model) => model.name),
-    handle: method.handle,
-    handleMin: handle?.kind === 'number' ? handle.min : 0,
-    handleMax: handle?.kind === 'number' ? handle.max : 1,
+    handle,
+    handleMin: declared?.kind === 'number' ? declared.min : 0,
+    handleMax: declared?.kind === 'number' ? declared.max : 1,
     rows,
     columns,
     cells,
-    note: isFiner
-      ? 'Each element has weights of its own; a cell shows the models’ shares of all the change in it.'
-      : '',
+    note: noteOf(lineup, shown),
   };
 }
 
-/** Per element the kernel decides; what is shown then is the share of the tensor's change. */
-function shownWeights(lineup: Lineup, tensor: BlendTensor, statistics: Statistics | null): TensorWeights {
-  const weights = weigh(lineup, tensor, statistics);
-  if (weights.unit !== 'element') return weights;
-  const coefficients = lineup.method.coefficients({
-    models: lineup.models.length,
-    params: weights.params,
-    perModel: weights.perModel,
-    sums: statistics?.of(tensor.name) ?? null,
-    rowSums: null,
-  });
-  return { ...weights, coefficients, rows: 1 };
+/** The weights of one tensor as a cell shows them, or why it has none. */
+interface ShownWeights {
+  /** Per model of the tensor, `k * lines + line`; null where they are found only while the tensor is merged. */
+  readonly coefficients: Float64Array | null;
+  readonly lines: number;
+  /** Whether every element has weights of its own, and these are the models' shares of all the change. */
+  readonly isFiner: boolean;
+}
+
+const UNKNOWN: ShownWeights = { coefficients: null, lines: 1, isFiner: false };
+
+/** What passes found, where none have run; it remembers whether anybody asked. */
+class NoPasses extends Map<string, PassResult> {
+  isAsked = false;
+
+  override get(_name: string): undefined {
+    this.isAsked = true;
+    return undefined;
+  }
+}
+
+function shownWeights(
+  lineup: Lineup,
+  tensor: BlendTensor,
+  statistics: Statistics | null,
+  known: TensorWeights | undefined,
+): ShownWeights {
+  if (tensor.elements === 0) return UNKNOWN;
+  const unit = unitOf(lineup, tensor);
+  if (known && unit !== 'element') {
+    const { values, lines } = known.numbers.coefficients;
+    return { coefficients: values, lines, isFiner: false };
+  }
+  const passes = new NoPasses();
+  const evidence = evidenceOf(lineup, tensor, statistics, passes);
+  const isFiner = unit === 'element';
+  if (unit !== null && !isFiner && !evidence.sums && !evidence.lineSums) return UNKNOWN;
+  // Where every element has its own, what is shown is the share of the tensor's change.
+  const sums = isFiner ? (statistics?.of(tensor.name) ?? null) : evidence.sums;
+  const coefficients = lineup.method.coefficients({ ...evidence, sums });
+  if (passes.isAsked) return UNKNOWN;
+  const width = tensor.modelOf.length + (lineup.method.extraCoefficients ?? 0);
+  return { coefficients, lines: coefficients.length / width, isFiner };
+}
+
+/** Mean, smallest and largest weight of each model over some tensors; NaN for models without any. */
+function weightsOfCell(
+  parts: readonly { readonly tensor: BlendTensor; readonly weights: ShownWeights | null }[],
+  models: number,
+): Pick<MapCell, 'weights' | 'ranges'> {
+  const sums = new Float64Array(models);
+  const elements = new Float64Array(models);
+  const ranges = Array.from({ length: models }, (): [number, number] => [
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+  ]);
+  for (const { tensor, weights } of parts) {
+    if (!weights?.coefficients) continue;
+    const { coefficients, lines } = weights;
+    for (const [k, model] of tensor.modelOf.entries()) {
+      elements[model] = (elements[model] ?? 0) + tensor.elements;
+      const range = ranges[model];
+      for (let line = 0; line < lines; line++) {
+        const weight = coefficients[k * lines + line] ?? 0;
+        sums[model] = (sums[model] ?? 0) + (weight * tensor.elements) / lines;
+        if (!range) continue;
+        range[0] = Math.min(range[0], weight);
+        range[1] = Math.max(range[1], weight);
+      }
+    }
+  }
+  return { weights: Array.from(sums, (sum, model) => sum / (elements[model] ?? 0)), ranges };
+}
+
+/** How far each model moved from the base in some tensors; null where that was not measured. */
+function changesOfCell(
+  tensors: readonly BlendTensor[],
+  statistics: Statistics | null,
+  models: number,
+): Pick<MapCell, 'rmsChange' | 'changedShare'> {
+  const squares = new Float64Array(models);
+  const changed = new Float64Array(models);
+  const elements = new Float64Array(models);
+  for (const tensor of tensors) {
+    const sums = tensor.hasBase ? (statistics?.of(tensor.name) ?? null) : null;
+    if (!sums) return { rmsChange: null, changedShare: null };
+    for (const [k, model] of tensor.modelOf.entries()) {
+      squares[model] = (squares[model] ?? 0) + (sums.gram[k * tensor.modelOf.length + k] ?? 0);
+      changed[model] = (changed[model] ?? 0) + (sums.changed[k] ?? 0);
+      elements[model] = (elements[model] ?? 0) + tensor.elements;
+    }
+  }
+  return {
+    rmsChange: Array.from(squares, (sum, model) => Math.sqrt(sum / (elements[model] ?? 0))),
+    changedShare: Array.from(changed, (count, model) => count / (elements[model] ?? 0)),
+  };
+}
+
+/** What has to be said of the weights under the map; empty where they speak for themselves. */
+function noteOf({ method, recipe }: Lineup, shown: readonly ShownWeights[]): string {
+  const sentences: string[] = [];
+  if (shown.some(({ isFiner }) => isFiner)) {
+    sentences.push('Each element has weights of its own; a cell shows the models’ shares of all the change in it.');
+  } else if (shown.some(({ coefficients }) => coefficients === null)) {
+    sentences.push(`${method.title} finds its weights tensor by tensor while it merges; none are known before.`);
+  }
+  if (recipe.modules !== undefined) {
+    sentences.push('This recipe takes layers from several models; its weights are set in the recipe’s text.');
+  } else if (method.handle === null) {
+    const names = Object.entries({ ...method.params, ...method.perModel }).flatMap(([name, p]) =>
+      p.kind === 'ignored' ? [] : [name],
+    );
+    sentences.push(
+      names.length === 0
+        ? `${method.title} has no weights to set by hand.`
+        : `${method.title} has no weights to set by hand; they follow from ${listed(names)}.`,
+    );
+  }
+  return sentences.join(' ');
+}
+
+/** `a, b and c`. */
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
 
 function hasEntry(value: ParameterValue | undefined, filter: string): boolean {

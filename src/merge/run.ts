@@ -1,19 +1,22 @@
 /**
- * Run: obeys a layout. Batches are read, computed and handed on with several under way at once, in order, and
- * stop between two of them when asked. Sources may stay at the arithmetic (`Residents`), so that the next run
- * reads nothing. It decides nothing: weights, layout and place come from outside.
+ * Run: obeys a layout. Groups of batches are read, looked through, merged and handed on, with several under way at
+ * once, in order, and stop between two batches when asked. A group that fits is held at the place while its passes run,
+ * so that its bytes are read once; a larger one is read again for each. Sources may stay there altogether
+ * (`Residents`), so that the next run reads nothing. It decides nothing: layout, method and place come from outside.
  */
 
-import { MalformedFault, throwIfCancelled } from '../bytes/fault.ts';
+import { throwIfCancelled } from '../bytes/fault.ts';
 import { readTensor } from '../formats/checkpoint.ts';
-import type { RowSums } from '../methods/method.ts';
-import type { Arithmetic, LoadedBatch, LoadedPiece, PieceWork } from './arithmetic.ts';
-import type { Batch, Piece } from './layout.ts';
-import { BLOCK_ELEMENTS } from './layout.ts';
+import { elementBytes } from '../formats/dtype.ts';
+import type { LoadedPiece } from '../methods/kernel.ts';
+import type { Arithmetic, LoadedBatch, MergeWork, MergedPiece } from './arithmetic.ts';
+import { EvidenceFinder, type MeasureWish, type Station, type Visit } from './evidence.ts';
+import type { Group, Piece } from './layout.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import type { LiveWeights } from './live-weights.ts';
-import { quantityCount, sumBlocks, type Statistics } from './statistics.ts';
-import type { TensorWeights } from './weights.ts';
+import type { Plan } from './plan.ts';
+import type { Statistics } from './statistics.ts';
+import { signature, type TensorWeights } from './weights.ts';
 
 /** What a run reports as it goes: source bytes finished since it began. */
 export type OnBytes = (bytesDone: number) => void;
@@ -22,6 +25,16 @@ export type OnBytes = (bytesDone: number) => void;
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onBytes?: OnBytes | undefined;
+}
+
+/** A merged piece on its way into a file. */
+export interface OutputPiece {
+  readonly tensor: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** How many elements are NaN or infinite. */
+  readonly faulty: number;
+  /** Σ x² of every source of the piece and, last, of the result; null where no audit was asked for. */
+  readonly squares: Float64Array | null;
 }
 
 /** Batches kept where the arithmetic is, by their index in one layout. */
@@ -50,31 +63,48 @@ export class Residents {
   }
 }
 
-/** The task's results in the order of their index, with at most `depth` tasks under way. */
-export async function* inOrder<T>(
-  indices: readonly number[],
-  depth: number,
+/** How much may be under way at once: tasks, and what they cost together. One task is always let through. */
+export interface Limits<T> {
+  readonly depth: number;
+  readonly costOf?: (item: T) => number;
+  readonly mostCost?: number;
+}
+
+/** The task's results in the order of the items, with as many tasks under way as the limits allow. */
+export async function* inOrder<I, T>(
+  items: readonly I[],
+  limits: Limits<I>,
   signal: AbortSignal | undefined,
-  task: (index: number) => Promise<T>,
+  task: (item: I) => Promise<T>,
 ): AsyncGenerator<T> {
-  const underWay: Promise<T>[] = [];
+  const { depth, costOf = () => 0, mostCost = Number.POSITIVE_INFINITY } = limits;
+  const underWay: { readonly result: Promise<T>; readonly cost: number }[] = [];
+  let cost = 0;
   let next = 0;
   try {
-    while (next < indices.length || underWay.length > 0) {
+    while (next < items.length || underWay.length > 0) {
       throwIfCancelled(signal);
-      while (next < indices.length && underWay.length < depth) {
-        const started = task(indices[next++] ?? 0);
+      while (next < items.length && underWay.length < depth) {
+        const item = items[next] as I;
+        const own = costOf(item);
+        if (underWay.length > 0 && cost + own > mostCost) break;
+        const result = task(item);
         // Awaited below, in order; until then a rejection is nobody's and must not end the process.
-        started.catch(() => undefined);
-        underWay.push(started);
+        result.catch(() => undefined);
+        underWay.push({ result, cost: own });
+        cost += own;
+        next++;
       }
       const head = underWay[0];
-      if (head) yield await head;
+      if (head) {
+        yield await head.result;
+        cost -= head.cost;
+      }
       underWay.shift();
     }
   } finally {
     // What is still under way holds buffers: it has to end before its owner can let go of them.
-    await Promise.allSettled(underWay);
+    await Promise.allSettled(underWay.map(({ result }) => result));
   }
 }
 
@@ -92,222 +122,338 @@ async function readPiece(tensor: BlendTensor, piece: Piece): Promise<LoadedPiece
     elements: piece.end - piece.start,
     tensorElements: tensor.elements,
     rowElements: tensor.rowElements,
+    hasBase: tensor.hasBase,
     dtypes: tensor.dtypes,
     bytes,
   };
 }
 
-/** One lineup, cut by one layout, at one place. */
-export class Run {
-  readonly lineup: Lineup;
-  readonly batches: readonly Batch[];
-  readonly #arithmetic: Arithmetic;
-  readonly #residents: Residents | null;
+/** A batch for as long as somebody needs it. */
+interface Loan {
+  readonly batch: LoadedBatch;
+  /** Gives it back; a resident stays where it is. */
+  readonly end: () => void;
+}
 
-  /** @param residents where sources stay between runs; null where they are read again each time. */
-  constructor(lineup: Lineup, batches: readonly Batch[], arithmetic: Arithmetic, residents: Residents | null) {
-    this.lineup = lineup;
-    this.batches = batches;
-    this.#arithmetic = arithmetic;
-    this.#residents = residents;
+/** A group under way: its batches are loaded when they are first asked for and held until it is released. */
+class Holding {
+  readonly stations: readonly (Station & { readonly index: number })[];
+  readonly #load: (index: number) => Promise<Loan>;
+  readonly #isHeld: boolean;
+  readonly #loans = new Map<number, Promise<Loan>>();
+
+  constructor(indices: readonly number[], plan: Plan, isHeld: boolean, load: (index: number) => Promise<Loan>) {
+    this.#load = load;
+    this.#isHeld = isHeld;
+    this.stations = indices.map((index) => ({
+      index,
+      pieces: plan.layout.batches[index]?.pieces ?? [],
+      with: (use) => this.with(index, use),
+    }));
   }
 
-  #tensor(piece: Piece): BlendTensor {
-    const tensor = this.lineup.tensors[piece.tensor];
-    if (!tensor) throw new Error(`no tensor ${piece.tensor}`);
+  async with<T>(index: number, use: (batch: LoadedBatch) => Promise<T>): Promise<T> {
+    if (this.#isHeld) {
+      let loan = this.#loans.get(index);
+      if (!loan) {
+        loan = this.#load(index);
+        loan.catch(() => undefined);
+        this.#loans.set(index, loan);
+      }
+      return use((await loan).batch);
+    }
+    const loan = await this.#load(index);
+    try {
+      return await use(loan.batch);
+    } finally {
+      loan.end();
+    }
+  }
+
+  /** Lets one batch go; it is not asked for again. */
+  async release(index: number): Promise<void> {
+    const loan = this.#loans.get(index);
+    this.#loans.delete(index);
+    (await loan?.catch(() => null))?.end();
+  }
+
+  async releaseAll(): Promise<void> {
+    for (const index of [...this.#loans.keys()]) await this.release(index);
+  }
+}
+
+/** One lineup, planned, at one place. */
+export class Run {
+  readonly lineup: Lineup;
+  readonly #plan: Plan;
+  readonly #arithmetic: Arithmetic;
+  readonly #residents: Residents | null;
+  readonly #statistics: Statistics;
+  /** Weights that `mergeRange` found, by tensor. */
+  readonly #weights = new Map<number, Promise<TensorWeights>>();
+
+  /** @param residents where sources stay between runs; null where they are read again each time. */
+  constructor(lineup: Lineup, plan: Plan, arithmetic: Arithmetic, residents: Residents | null, statistics: Statistics) {
+    this.lineup = lineup;
+    this.#plan = plan;
+    this.#arithmetic = arithmetic;
+    this.#residents = residents;
+    this.#statistics = statistics;
+  }
+
+  #tensor(index: number): BlendTensor {
+    const tensor = this.lineup.tensors[index];
+    if (!tensor) throw new Error(`no tensor ${index}`);
     return tensor;
   }
 
-  async #withBatch<T>(
-    index: number,
-    signal: AbortSignal | undefined,
-    use: (batch: LoadedBatch) => Promise<T>,
-  ): Promise<T> {
+  /** Brings a batch to the place. */
+  async #load(index: number, signal: AbortSignal | undefined): Promise<Loan> {
     throwIfCancelled(signal);
     const kept = this.#residents?.get(index);
-    if (kept) return use(kept);
-    const pieces = this.batches[index]?.pieces ?? [];
-    const read = await Promise.all(pieces.map((piece) => readPiece(this.#tensor(piece), piece)));
+    if (kept) return { batch: kept, end: () => undefined };
+    const pieces = this.#plan.layout.batches[index]?.pieces ?? [];
+    const read = await Promise.all(pieces.map((piece) => readPiece(this.#tensor(piece.tensor), piece)));
     throwIfCancelled(signal);
     const batch = await this.#arithmetic.load(read);
-    if (this.#residents) {
-      this.#residents.keep(index, batch);
-      return use(batch);
-    }
-    try {
-      return await use(batch);
-    } finally {
-      batch.release();
-    }
+    if (!this.#residents) return { batch, end: () => batch.release() };
+    this.#residents.keep(index, batch);
+    return { batch, end: () => undefined };
   }
 
-  /**
-   * One statistics pass over the tensors that are not measured yet.
-   * Throws MalformedFault where a source holds NaN or infinity, since its change then has no size.
-   */
-  async measure(statistics: Statistics, byRow: boolean, options: RunOptions = {}): Promise<void> {
-    const models = this.lineup.models.length;
-    const quantities = quantityCount(models);
-    const dueTensors = new Set(
-      this.lineup.tensors
-        .map((tensor) => tensor.name)
-        .filter((name) => !statistics.has(name) || (byRow && !statistics.hasRows(name))),
+  #hold(group: Group, signal: AbortSignal | undefined): Holding {
+    const indices = Array.from({ length: group.count }, (_, i) => group.first + i);
+    const isHeld = group.count === 1 || group.sourceBytes <= this.#plan.holdBytes;
+    return new Holding(indices, this.#plan, isHeld, (index) => this.#load(index, signal));
+  }
+
+  #visit(signal: AbortSignal | undefined): Visit {
+    const { depth } = this.#arithmetic;
+    return (stations, task) =>
+      inOrder(stations, { depth }, signal, async (station) => ({ station, value: await task(station) }));
+  }
+
+  #finder(signal: AbortSignal | undefined): EvidenceFinder {
+    return new EvidenceFinder(this.lineup, this.#arithmetic, this.#statistics, this.#visit(signal));
+  }
+
+  /** Groups under way: as many as keep the place busy, and no more bytes than may be held. */
+  #groupLimits(): Limits<Group> {
+    const mostCost = Math.max(this.#plan.holdBytes, 1);
+    return {
+      depth: this.#arithmetic.depth,
+      // What does not fit is not held, and costs its batches under way.
+      costOf: (group) => (group.sourceBytes <= mostCost ? group.sourceBytes : 0),
+      mostCost,
+    };
+  }
+
+  /** Measures everything that is not known yet, group by group. Throws as `EvidenceFinder.measure`. */
+  async measure(wish: MeasureWish | null, options: RunOptions = {}): Promise<void> {
+    const finder = this.#finder(options.signal);
+    const due = this.#plan.layout.groups.filter((group) =>
+      this.#tensorsOf(group).some((tensor) => finder.isMeasuringDue(tensor, wish)),
     );
-    // Sums that are kept are never taken again: a change of granularity must not change them in the last bit.
-    const plain = this.lineup.tensors.some(({ name }) => dueTensors.has(name) && !statistics.has(name));
-    const isDue = (piece: Piece) => dueTensors.has(this.#tensor(piece).name);
-    const due = this.batches.flatMap((batch, index) => (batch.pieces.some(isDue) ? [index] : []));
-    const measured = inOrder(due, this.#arithmetic.depth, options.signal, (index) =>
-      this.#withBatch(index, options.signal, async (batch) => ({
-        index,
-        pieces: await this.#arithmetic.measure(batch, { plain, byRow }),
-      })),
-    );
-    let blocks: Float64Array[] = [];
-    let rows: RowSums | null = null;
     let done = 0;
-    for await (const { index, pieces } of measured) {
-      const batch = this.batches[index];
-      batch?.pieces.forEach((piece, p) => {
-        if (!isDue(piece)) return;
-        const tensor = this.#tensor(piece);
-        if (piece.start === 0) {
-          blocks = [];
-          rows = byRow ? emptyRows(tensor, models) : null;
-        }
-        const found = pieces[p];
-        if (found?.plain) blocks.push(found.plain);
-        if (found?.byRow && rows) addRows(rows, found.byRow, piece, quantities, models);
-        if (piece.end < tensor.elements) return;
-        if (rows) statistics.keepRows(tensor.name, rows);
-        if (statistics.has(tensor.name)) return;
-        const sums = sumBlocks(joined(blocks), models, tensor.elements);
-        if (![...sums.gram, ...sums.abs].every(Number.isFinite)) {
-          const models = this.lineup.models
-            .filter((_, k) => !Number.isFinite(sums.abs[k] ?? 0))
-            .map((model) => model.name);
-          throw new MalformedFault(
-            `${tensor.name} holds NaN, infinity or numbers too large to square in ${models.join(', ') || 'one of the models'}, so its change from the base cannot be measured; leave that model out or export it again.`,
-            { tensors: [tensor.name], models },
-          );
-        }
-        statistics.keep(tensor.name, sums);
-      });
-      done += batch?.sourceBytes ?? 0;
+    const measured = inOrder(due, this.#groupLimits(), options.signal, async (group) => {
+      const holding = this.#hold(group, options.signal);
+      try {
+        await finder.measure(holding.stations, wish);
+      } finally {
+        await holding.releaseAll();
+      }
+      return group;
+    });
+    for await (const group of measured) {
+      done += group.sourceBytes;
       options.onBytes?.(done);
     }
   }
 
-  #work(
-    index: number,
-    weights: ReadonlyMap<string, TensorWeights>,
-    isWanted: (tensor: string) => boolean,
-  ): PieceWork[] {
-    return (this.batches[index]?.pieces ?? []).flatMap((piece, p) => {
-      const tensor = this.#tensor(piece);
-      const own = weights.get(tensor.name);
-      return own && isWanted(tensor.name) ? [{ piece: p, weights: own, out: tensor.out }] : [];
+  #tensorsOf(group: Group): BlendTensor[] {
+    const batches = this.#plan.layout.batches.slice(group.first, group.first + group.count);
+    const indices = new Set(batches.flatMap((batch) => batch.pieces.map(({ tensor }) => tensor)));
+    return [...indices].map((index) => this.#tensor(index));
+  }
+
+  /** The weights of a group's tensors, after everything that they need was found. */
+  async #weigh(holding: Holding, signal: AbortSignal | undefined): Promise<Map<number, TensorWeights>> {
+    const finder = this.#finder(signal);
+    await finder.measure(holding.stations, null);
+    return finder.weigh(holding.stations);
+  }
+
+  /** Work on the pieces of a batch whose tensors have weights. */
+  #workOf(pieces: readonly Piece[], weights: ReadonlyMap<number, TensorWeights>): (MergeWork & { piece: number })[] {
+    return pieces.flatMap(({ tensor }, piece) => {
+      const own = weights.get(tensor);
+      return own ? [{ piece, numbers: own.numbers, out: this.#tensor(tensor).out }] : [];
     });
   }
 
-  /** Merges the wanted tensors into live weights; resolves with the faulty elements per tensor that has any. */
-  async mergeInto(
-    live: LiveWeights,
-    weights: ReadonlyMap<string, TensorWeights>,
-    isWanted: (tensor: string) => boolean,
-    options: RunOptions = {},
-  ): Promise<Map<string, number>> {
+  /**
+   * Merges into live weights. A tensor is written only where what it would hold is not what it holds.
+   * @returns faulty elements of the tensors that were written, those without any included.
+   */
+  async mergeInto(live: LiveWeights, sourcesKey: string, options: RunOptions = {}): Promise<Map<string, number>> {
     const faulty = new Map<string, number>();
-    const due = this.batches.flatMap((_, index) => (this.#work(index, weights, isWanted).length > 0 ? [index] : []));
-    const merged = inOrder(due, this.#arithmetic.depth, options.signal, (index) => {
-      const work = this.#work(index, weights, isWanted);
-      return this.#withBatch(index, options.signal, async (batch) => ({
-        index,
-        work,
-        counts: await this.#arithmetic.mergeInto(batch, this.lineup.method, work, live),
-      }));
-    });
     let done = 0;
-    for await (const { index, work, counts } of merged) {
-      work.forEach((item, n) => this.#count(faulty, index, item, counts[n] ?? 0));
-      done += this.batches[index]?.sourceBytes ?? 0;
+    const merged = inOrder(this.#plan.layout.groups, this.#groupLimits(), options.signal, async (group) => {
+      const holding = this.#hold(group, options.signal);
+      try {
+        const weights = await this.#weigh(holding, options.signal);
+        const due = new Map<number, TensorWeights>();
+        for (const [index, own] of weights) {
+          const tensor = this.#tensor(index);
+          const text = `${sourcesKey}|${signature(this.lineup, tensor, own)}`;
+          if (live.holds.get(tensor.name) !== text) {
+            due.set(index, own);
+            live.holds.delete(tensor.name);
+            faulty.set(tensor.name, 0);
+          }
+        }
+        await this.#writeLive(holding, due, live, faulty, options.signal);
+        for (const [index, own] of weights) {
+          const tensor = this.#tensor(index);
+          live.holds.set(tensor.name, `${sourcesKey}|${signature(this.lineup, tensor, own)}`);
+          live.written.add(tensor.name);
+        }
+      } finally {
+        await holding.releaseAll();
+      }
+      return group;
+    });
+    for await (const group of merged) {
+      done += group.sourceBytes;
       options.onBytes?.(done);
     }
     return faulty;
   }
 
-  #count(faulty: Map<string, number>, index: number, item: PieceWork, count: number): void {
-    const piece = this.batches[index]?.pieces[item.piece];
-    if (!piece || count === 0) return;
-    const { name } = this.#tensor(piece);
-    faulty.set(name, (faulty.get(name) ?? 0) + count);
+  async #writeLive(
+    holding: Holding,
+    due: ReadonlyMap<number, TensorWeights>,
+    live: LiveWeights,
+    faulty: Map<string, number>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const stations = holding.stations.filter((station) => station.pieces.some(({ tensor }) => due.has(tensor)));
+    const written = this.#visit(signal)(stations, async (station) => {
+      const work = this.#workOf(station.pieces, due);
+      const counts = await station.with((batch) => this.#arithmetic.mergeInto(batch, this.lineup.method, work, live));
+      work.forEach(({ piece }, n) => {
+        const { name } = this.#tensor(station.pieces[piece]?.tensor ?? -1);
+        faulty.set(name, (faulty.get(name) ?? 0) + (counts[n] ?? 0));
+      });
+    });
+    for await (const _ of written);
   }
 
   /** Merges everything into bytes, piece by piece in the lineup's order. */
-  async *merge(
-    weights: ReadonlyMap<string, TensorWeights>,
-    faulty: Map<string, number>,
-    options: RunOptions = {},
-  ): AsyncGenerator<{ readonly tensor: string; readonly bytes: Uint8Array<ArrayBuffer> }> {
-    const all = this.batches.map((_, index) => index);
-    const merged = inOrder(all, this.#arithmetic.depth, options.signal, (index) => {
-      const work = this.#work(index, weights, () => true);
-      return this.#withBatch(index, options.signal, async (batch) => ({
-        index,
-        work,
-        pieces: await this.#arithmetic.merge(batch, this.lineup.method, work),
-      }));
-    });
+  async *merge(isAudited: boolean, options: RunOptions = {}): AsyncGenerator<OutputPiece> {
+    const { signal } = options;
+    const open = new Set<Holding>();
     let done = 0;
-    for await (const { index, work, pieces } of merged) {
-      // Told before they are handed on: after the last piece nobody asks again.
-      done += this.batches[index]?.sourceBytes ?? 0;
-      options.onBytes?.(done);
-      for (const [n, item] of work.entries()) {
-        const piece = this.batches[index]?.pieces[item.piece];
-        const result = pieces[n];
-        if (!piece || !result) continue;
-        this.#count(faulty, index, item, result.faulty);
-        yield { tensor: this.#tensor(piece).name, bytes: result.bytes };
+    const mergeStation = async (station: Station, weights: ReadonlyMap<number, TensorWeights>) => {
+      const work = this.#workOf(station.pieces, weights);
+      const merged = await station.with((batch) =>
+        this.#arithmetic.merge(batch, this.lineup.method, work, { isAudited }),
+      );
+      return work.map(({ piece }, n) => this.#output(station.pieces[piece], merged[n]));
+    };
+    const prepared = inOrder(this.#plan.layout.groups, this.#groupLimits(), signal, async (group) => {
+      const holding = this.#hold(group, signal);
+      open.add(holding);
+      const weights = await this.#weigh(holding, signal);
+      const [station] = holding.stations;
+      if (group.count > 1 || !station) return { group, holding, weights, pieces: null };
+      // One batch is merged at once: its result is small, and the place is kept busy by the next groups.
+      const pieces = await mergeStation(station, weights);
+      await holding.releaseAll();
+      open.delete(holding);
+      return { group, holding, weights, pieces };
+    });
+    try {
+      for await (const { group, holding, weights, pieces } of prepared) {
+        // Told before they are handed on: after the last piece nobody asks again.
+        if (pieces) {
+          done += group.sourceBytes;
+          options.onBytes?.(done);
+          yield* pieces;
+          continue;
+        }
+        const { depth } = this.#arithmetic;
+        const merged = inOrder(holding.stations, { depth }, signal, async (station) => {
+          const own = await mergeStation(station, weights);
+          await holding.release(station.index);
+          return { index: station.index, own };
+        });
+        for await (const { index, own } of merged) {
+          done += this.#plan.layout.batches[index]?.sourceBytes ?? 0;
+          options.onBytes?.(done);
+          yield* own;
+        }
+        open.delete(holding);
       }
+    } finally {
+      // After a stop or a failure, what was made ready and not merged is still held.
+      await Promise.all([...open].map((holding) => holding.releaseAll()));
     }
   }
-}
 
-function joined(parts: readonly Float64Array[]): Float64Array {
-  const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
-function emptyRows(tensor: BlendTensor, models: number): RowSums {
-  const rows = tensor.elements / tensor.rowElements;
-  return {
-    rows,
-    rowElements: tensor.rowElements,
-    square: new Float64Array(models * rows),
-    abs: new Float64Array(models * rows),
-  };
-}
-
-/** Adds a piece's blocks to the rows that they lie in, in order. */
-function addRows(sums: RowSums, partials: Float64Array, piece: Piece, quantities: number, models: number): void {
-  const pairs = (models * (models + 1)) / 2;
-  const blocksPerRow = Math.ceil(sums.rowElements / BLOCK_ELEMENTS);
-  const firstRow = Math.floor(piece.start / sums.rowElements);
-  const firstBlock = Math.floor((piece.start % sums.rowElements) / BLOCK_ELEMENTS);
-  for (let b = 0; b * quantities < partials.length; b++) {
-    const row = firstRow + Math.floor((firstBlock + b) / blocksPerRow);
-    for (let k = 0; k < models; k++) {
-      const at = k * sums.rows + row;
-      // The diagonal of Gram's upper triangle, column by column.
-      const diagonal = (k * (k + 1)) / 2 + k;
-      sums.square[at] = (sums.square[at] ?? 0) + (partials[b * quantities + diagonal] ?? 0);
-      sums.abs[at] = (sums.abs[at] ?? 0) + (partials[b * quantities + pairs + k] ?? 0);
+  /**
+   * The merged bytes of elements [start, end) of one tensor, by its index: for whoever reads a result before it is
+   * written. What has to be known of the whole tensor is found once. Shared weights have to be measured before.
+   */
+  async mergeRange(index: number, start: number, end: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const tensor = this.#tensor(index);
+    const weights = await this.#weightsOf(index, signal);
+    // Ranks are taken over whole rows.
+    const row = this.lineup.method.ranks ? tensor.rowElements : 1;
+    const piece: Piece = {
+      tensor: index,
+      start: Math.floor(start / row) * row,
+      end: Math.min(tensor.elements, Math.ceil(end / row) * row),
+    };
+    const batch = await this.#arithmetic.load([await readPiece(tensor, piece)]);
+    try {
+      throwIfCancelled(signal);
+      const work = [{ piece: 0, numbers: weights.numbers, out: tensor.out }];
+      const [merged] = await this.#arithmetic.merge(batch, this.lineup.method, work);
+      const size = elementBytes(tensor.out);
+      return this.#output(piece, merged).bytes.slice((start - piece.start) * size, (end - piece.start) * size);
+    } finally {
+      batch.release();
     }
+  }
+
+  /** The weights of one tensor by its index, found with those of its group and kept. */
+  async #weightsOf(index: number, signal: AbortSignal | undefined): Promise<TensorWeights> {
+    let known = this.#weights.get(index);
+    if (!known) {
+      const { batches, groups } = this.#plan.layout;
+      const group = groups.find(({ first, count }) =>
+        batches.slice(first, first + count).some(({ pieces }) => pieces.some(({ tensor }) => tensor === index)),
+      );
+      if (!group) throw new Error(`tensor ${index} lies in no group`);
+      const holding = this.#hold(group, signal);
+      const finding = this.#weigh(holding, signal).finally(() => holding.releaseAll());
+      for (const batch of batches.slice(group.first, group.first + group.count)) {
+        for (const { tensor } of batch.pieces) {
+          const own = finding.then((weights) => weights.get(tensor) as TensorWeights);
+          // A failure is told to whoever asked; the next one tries again.
+          own.catch(() => this.#weights.delete(tensor));
+          this.#weights.set(tensor, own);
+        }
+      }
+      known = this.#weights.get(index);
+    }
+    if (!known) throw new Error(`no weights for tensor ${index}`);
+    return known;
+  }
+
+  #output(piece: Piece | undefined, merged: MergedPiece | undefined): OutputPiece {
+    if (!piece || !merged) throw new Error('a piece was not merged');
+    return { tensor: this.#tensor(piece.tensor).name, ...merged };
   }
 }

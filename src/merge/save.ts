@@ -1,154 +1,177 @@
 /**
  * Save: a merge streamed to a folder that every other tool reads: shards and their index, config, tokenizer and
- * template from the donor, the recipe as `fusewright.yml`, and a model card. Nothing looks whole before all of it
- * is. Not where the folder is (`bytes/*-folder.ts`).
+ * template from the donor, the recipe as `fusewright.yml`, and last, since they tell of all the rest, a model card and
+ * the audit. Nothing looks whole before all of it is. Not where the folder is (`bytes/*-folder.ts`).
  */
 
+import type { Bytes } from '../bytes/bytes.ts';
+import { type Digest, type StartDigest, wasmDigest } from '../bytes/digest.ts';
 import { throwIfCancelled } from '../bytes/fault.ts';
 import type { Folder } from '../bytes/sink.ts';
 import { readTensor, type TensorEntry } from '../formats/checkpoint.ts';
-import type { BlendedDtype, Dtype } from '../formats/dtype.ts';
-import { planShards, type PlannedTensor, type ShardPlan } from '../formats/safetensors-writer.ts';
+import type { PlannedTensor, Shard } from '../formats/safetensors-writer.ts';
 import { modelCard } from '../recipe/card.ts';
-import { outputConfig } from '../recipe/output-config.ts';
+import { Audit, AUDIT_FILE, type AuditReport } from './audit.ts';
 import type { Blend, WorkOptions } from './blend.ts';
 import type { Lineup } from './lineup.ts';
+import { type FileOptions, planFiles } from './output-files.ts';
+import type { OutputPiece } from './run.ts';
 
-/** The recipe's file name beside a merge. */
-export const RECIPE_FILE = 'fusewright.yml';
+/** The model card's file name beside a merge. */
+const CARD_FILE = 'README.md';
 
-/** What to call a merge and how to cut it. */
-export interface SaveOptions extends WorkOptions {
-  readonly name: string;
-  /** The recipe as it was written. */
-  readonly recipeText: string;
-  readonly maxShardBytes: number;
-  /** Fusewright's version, for the card. */
-  readonly version: string;
+/** What to call a merge, how to cut it, and how it is watched. */
+export interface SaveOptions extends FileOptions, WorkOptions {
+  /** How SHA-256 is taken; WebAssembly where it is left out. */
+  readonly startDigest?: StartDigest;
 }
 
 /** What was written. */
 export interface Saved {
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
-  /** Faulty elements (NaN or infinite) per tensor that has any. */
-  readonly nonFinite: ReadonlyMap<string, number>;
-}
-
-/** A merge's files before they are written: the shards by plan, the small ones by text. */
-export interface SavePlan {
-  readonly shards: ShardPlan;
-  readonly texts: ReadonlyMap<string, string>;
+  readonly audit: AuditReport;
 }
 
 /** Bytes that are copied at a time. */
 const COPY_BYTES = 8 * 2 ** 20;
 
-/** Names every file of a merge and its size. Pure. */
-export function planFiles(lineup: Lineup, options: Omit<SaveOptions, keyof WorkOptions>): SavePlan {
-  const outs = new Map<string, Dtype>(lineup.tensors.map((tensor) => [tensor.name, tensor.out]));
-  const specs = [...lineup.donor.tensors.values()].map(({ name, shape, dtype }) => ({
-    name,
-    shape,
-    dtype: outs.get(name) ?? dtype,
-  }));
-  const shards = planShards(specs, { maxShardBytes: options.maxShardBytes });
-  const texts = new Map<string, string>();
-  if (shards.index) texts.set(shards.index.fileName, shards.index.text);
-  const written = new Set(lineup.tensors.map((tensor) => tensor.out));
-  const [only = null] = written;
-  for (const [name, text] of lineup.donor.sideFiles) {
-    texts.set(name, name === 'config.json' ? outputConfig(text, { outDtype: writtenDtype(lineup) }) : text);
+/** A folder whose files are told to the audit, with their SHA-256, as they are written. */
+class AuditedFolder {
+  readonly files: { name: string; bytes: number }[] = [];
+  readonly #folder: Folder;
+  readonly #audit: Audit;
+  readonly #startDigest: StartDigest;
+
+  constructor(folder: Folder, audit: Audit, startDigest: StartDigest) {
+    this.#folder = folder;
+    this.#audit = audit;
+    this.#startDigest = startDigest;
   }
-  texts.set(RECIPE_FILE, options.recipeText);
-  texts.set(
-    'README.md',
-    modelCard({
-      name: options.name,
-      recipe: lineup.recipe,
-      recipeText: options.recipeText,
-      method: lineup.method,
-      parents: [...new Set([lineup.donor, ...lineup.models])].map(({ name }) => ({ name })),
-      version: options.version,
-      outDtype: written.size === 1 ? only : null,
-      mergedTensors: lineup.tensors.length,
-      copiedTensors: lineup.copied.length,
-    }),
-  );
-  return { shards, texts };
+
+  /** Writes one file of `bytes` bytes, chunk by chunk. */
+  async write(
+    name: string,
+    bytes: number,
+    chunks: AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>>,
+  ): Promise<void> {
+    const sink = await this.#folder.file(name, bytes);
+    const digest = await this.#startDigest();
+    for await (const chunk of chunks) {
+      const written = sink.write(chunk);
+      // While the bytes are on their way to the disk.
+      digest.update(chunk);
+      await written;
+    }
+    await sink.close();
+    this.files.push({ name, bytes });
+    this.#audit.file({ name, bytes, sha256: digest.hex() });
+  }
+
+  async writeText(name: string, text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    await this.write(name, bytes.length, [bytes]);
+  }
 }
 
-/** The dtype that config.json has to name: the recipe's, else that of most of the written elements. */
-function writtenDtype(lineup: Lineup): BlendedDtype | null {
-  if (lineup.recipe.outDtype) return lineup.recipe.outDtype;
-  const elements = new Map<BlendedDtype, number>();
-  for (const tensor of lineup.tensors) elements.set(tensor.out, (elements.get(tensor.out) ?? 0) + tensor.elements);
-  const [most] = [...elements].sort(([, a], [, b]) => b - a);
-  return most?.[0] ?? null;
-}
-
-/** Writes a merge. On any failure, a stop included, the folder is aborted before the error is thrown on. */
-export async function save(blend: Blend, lineup: Lineup, folder: Folder, options: SaveOptions): Promise<Saved> {
+/**
+ * Writes a merge, and says what the audit found in it: files of a merge that fails its audit stay. On any failure of
+ * the writing itself, a stop included, the folder is aborted before the error is thrown on.
+ */
+export async function save(
+  blend: Pick<Blend, 'pieces'>,
+  lineup: Lineup,
+  folder: Folder,
+  options: SaveOptions,
+): Promise<Saved> {
   try {
-    const { shards, texts } = planFiles(lineup, options);
-    const files: { name: string; bytes: number }[] = [];
-    const nonFinite = new Map<string, number>();
-    const pieces = blend.pieces(lineup, nonFinite, options);
-    const copied = new Map(lineup.copied.map((entry) => [entry.name, entry]));
+    const { shards, texts, binaries, card } = planFiles(lineup, options);
+    const { startDigest = wasmDigest, version } = options;
+    const audit = new Audit(lineup, {
+      tensors: shards.shards.flatMap(({ tensors }) =>
+        tensors.map(({ name, dtype, shape, start, end }) => ({ name, dtype, shape, bytes: end - start })),
+      ),
+      config: texts.get('config.json') ?? null,
+      version,
+    });
+    const output = new AuditedFolder(folder, audit, startDigest);
+    const source: ShardSource = {
+      copied: new Map(lineup.copied.map(({ name, entry }) => [name, entry])),
+      pieces: blend.pieces(lineup, true, options),
+      audit,
+      startDigest,
+      signal: options.signal,
+    };
     try {
-      for (const shard of shards.shards) {
-        const sink = await folder.file(shard.fileName, shard.sizeBytes);
-        await sink.write(shard.header);
-        for (const tensor of shard.tensors) {
-          for await (const bytes of bytesOf(tensor, copied.get(tensor.name), pieces)) {
-            throwIfCancelled(options.signal);
-            await sink.write(bytes);
-          }
-        }
-        await sink.close();
-        files.push({ name: shard.fileName, bytes: shard.sizeBytes });
-      }
+      for (const shard of shards.shards) await output.write(shard.fileName, shard.sizeBytes, shardBytes(shard, source));
     } finally {
-      await pieces.return(undefined);
+      await source.pieces.return(undefined);
     }
-    for (const [name, source] of lineup.donor.binarySideFiles ?? []) {
-      const sink = await folder.file(name, source.size);
-      for (let at = 0; at < source.size; at += COPY_BYTES) {
-        await sink.write(await source.slice(at, Math.min(source.size, at + COPY_BYTES)));
-      }
-      await sink.close();
-      files.push({ name, bytes: source.size });
+    for (const [name, file] of binaries) {
+      await output.write(name, file.size, chunksOf(file));
     }
-    for (const [name, text] of texts) {
-      const bytes = new TextEncoder().encode(text);
-      const sink = await folder.file(name, bytes.length);
-      await sink.write(bytes);
-      await sink.close();
-      files.push({ name, bytes: bytes.length });
-    }
+    for (const [name, text] of texts) await output.writeText(name, text);
+    await output.writeText(CARD_FILE, modelCard({ ...card, audit: audit.report() }));
+    const report = audit.report();
+    await output.writeText(AUDIT_FILE, `${JSON.stringify(report, null, 1)}\n`);
     throwIfCancelled(options.signal);
     await folder.finish();
-    return { files, nonFinite };
+    return { files: output.files, audit: report };
   } catch (error) {
     await folder.abort();
     throw error;
   }
 }
 
-/** A tensor's bytes: copied from its file, or the next merged pieces, which come in the same order. */
-async function* bytesOf(
-  tensor: PlannedTensor,
-  entry: TensorEntry | undefined,
-  pieces: AsyncGenerator<{ readonly tensor: string; readonly bytes: Uint8Array<ArrayBuffer> }>,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const size = tensor.end - tensor.start;
-  if (entry) {
-    for (let at = 0; at < size; at += COPY_BYTES) yield await readTensor(entry, at, Math.min(size, at + COPY_BYTES));
-    return;
+/** Where the bytes of a shard come from, and who is told of them. */
+interface ShardSource {
+  readonly copied: ReadonlyMap<string, TensorEntry>;
+  readonly pieces: AsyncGenerator<OutputPiece>;
+  readonly audit: Audit;
+  readonly startDigest: StartDigest;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A shard's bytes: its header, then its tensors. */
+async function* shardBytes(shard: Shard, source: ShardSource): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const { audit, copied, pieces, signal } = source;
+  yield shard.header;
+  for (const tensor of shard.tensors) {
+    const digest: Digest | null = audit.tied?.includes(tensor.name) ? await source.startDigest() : null;
+    const entry = copied.get(tensor.name);
+    // An empty tensor has no bytes, and is there all the same.
+    audit.wrote(tensor.name, 0);
+    for await (const bytes of entry ? copiedBytes(entry) : mergedBytes(tensor, pieces, audit)) {
+      throwIfCancelled(signal);
+      audit.wrote(tensor.name, bytes.length);
+      digest?.update(bytes);
+      yield bytes;
+    }
+    if (digest) audit.sum(tensor.name, digest.hex());
   }
-  for (let done = 0; done < size; ) {
+}
+
+/** A tensor's bytes as they lie in its file. */
+async function* copiedBytes(entry: TensorEntry): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const size = entry.end - entry.start;
+  for (let at = 0; at < size; at += COPY_BYTES) yield await readTensor(entry, at, Math.min(size, at + COPY_BYTES));
+}
+
+/** The next merged pieces, which come in the order of the tensors. */
+async function* mergedBytes(
+  tensor: PlannedTensor,
+  pieces: AsyncGenerator<OutputPiece>,
+  audit: Audit,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (let done = 0; done < tensor.end - tensor.start; ) {
     const { value, done: isOver } = await pieces.next();
     if (isOver || value.tensor !== tensor.name) throw new Error(`the pieces of ${tensor.name} did not come in order`);
+    audit.add(value.tensor, value.faulty, value.squares);
     yield value.bytes;
     done += value.bytes.length;
   }
+}
+
+/** A whole file, some megabytes at a time. */
+async function* chunksOf(file: Bytes): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (let at = 0; at < file.size; at += COPY_BYTES) yield await file.slice(at, Math.min(file.size, at + COPY_BYTES));
 }

@@ -5,9 +5,14 @@ import { boolean, defineMethod, number } from './method.ts';
 export const linear = defineMethod({
   name: 'linear',
   title: 'Linear',
+  family: 'Weighted sums',
   summary: 'The weighted average of the models’ parameters.',
   paper: 'https://arxiv.org/abs/2203.05482',
   inMergekit: true,
+  differences: [
+    'Weights that add up to zero are refused where they are normalized; mergekit writes infinities.',
+    'A base model that is not among the models only lends config and tokenizer; mergekit stops with an error.',
+  ],
   base: 'none',
   models: { min: 1, max: 16 },
   params: {
@@ -26,11 +31,12 @@ export const linear = defineMethod({
     }
     return weights;
   },
-  reference({ models, coefficient }) {
-    const out = new Float64Array(models[0]?.length ?? 0);
-    models.forEach((x, k) => {
-      for (let i = 0; i < out.length; i++) out[i] = (out[i] ?? 0) + coefficient(k, i) * (x[i] ?? 0);
+  reference({ models, params, perModel }) {
+    const weights = perModel.map((values) => values.weight ?? 0);
+    const divisor = params.normalize === 1 ? weights.reduce((sum, w) => sum + w, 0) : 1;
+    return Float64Array.from(models[0] ?? [], (_, i) => {
+      const sum = models.reduce((own, x, k) => own + (weights[k] ?? 0) * (x[i] ?? 0), 0);
+      return sum / divisor;
     });
-    return out;
   },
 });

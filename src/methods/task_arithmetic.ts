@@ -1,13 +1,12 @@
 /** Task arithmetic: the base plus a weighted sum of what each fine-tune changed. */
 
 import { boolean, defineMethod, ignored, number } from './method.ts';
-
-/** mergekit's guard: a sum of weights this close to zero is not divided by. */
-const ZERO_WEIGHT_SUM = 1e-8;
+import { deltasOf, summedCoefficients } from './task-vectors.ts';
 
 export const taskArithmetic = defineMethod({
   name: 'task_arithmetic',
   title: 'Task arithmetic',
+  family: 'Task vectors',
   summary: 'The base plus the weighted sum of the models’ task vectors (their differences from the base).',
   paper: 'https://arxiv.org/abs/2212.04089',
   inMergekit: true,
@@ -25,18 +24,16 @@ export const taskArithmetic = defineMethod({
   },
   handle: 'weight',
   statistics: () => null,
-  coefficients({ params, perModel }) {
-    const weights = Float64Array.from(perModel, (values) => values.weight ?? 0);
+  coefficients: summedCoefficients,
+  reference(input) {
+    const { base, params, perModel } = input;
+    const deltas = deltasOf(input);
+    const weights = perModel.map((values) => values.weight ?? 0);
     const total = weights.reduce((sum, w) => sum + w, 0);
-    const divisor = params.normalize === 1 && Math.abs(total) >= ZERO_WEIGHT_SUM ? total : 1;
-    return weights.map((w) => ((params.lambda ?? 1) * w) / divisor);
-  },
-  reference({ base, models, coefficient }) {
-    const out = Float64Array.from(base ?? []);
-    models.forEach((x, k) => {
-      for (let i = 0; i < out.length; i++)
-        out[i] = (out[i] ?? 0) + coefficient(k, i) * ((x[i] ?? 0) - (base?.[i] ?? 0));
+    const divisor = params.normalize === 1 && Math.abs(total) >= 1e-8 ? total : 1;
+    return Float64Array.from(base ?? [], (origin, i) => {
+      const sum = deltas.reduce((own, delta, k) => own + (weights[k] ?? 0) * (delta[i] ?? 0), 0);
+      return origin + ((params.lambda ?? 1) * sum) / divisor;
     });
-    return out;
   },
 });

@@ -53,6 +53,7 @@ function column(perModel: readonly Values[], name: string): Float64Array {
 export const varm = defineMethod({
   name: 'varm',
   title: 'Variation ratio (VaRM)',
+  family: 'Evidence',
   summary: 'Each model weighs, in every part, by its share of the change from the base.',
   paper: 'https://arxiv.org/abs/2402.16107',
   inMergekit: false,
@@ -106,18 +107,19 @@ export const varm = defineMethod({
   },
   handle: 'share',
   statistics: (params) => UNITS[params.granularity ?? 3] ?? 'tensor',
-  coefficients({ models, params, perModel, sums, rowSums }) {
+  coefficients({ models, params, perModel, sums, lineSums }) {
     const weight = column(perModel, 'weight');
     const shares = column(perModel, 'share');
     const temperature = params.temperature ?? Number.NaN;
     const isAbs = params.statistic === 1;
-    if (rowSums) {
-      const { rows, rowElements } = rowSums;
-      const source = isAbs ? rowSums.abs : rowSums.square;
+    if (lineSums) {
+      const { lines: rows, lineElements: rowElements } = lineSums;
+      const total = (k: number, r: number) =>
+        isAbs ? lineSums.abs[k * rows + r] : lineSums.gram[(k * models + k) * rows + r];
       const out = new Float64Array(models * rows);
       const scores = new Float64Array(models);
       for (let r = 0; r < rows; r++) {
-        for (let k = 0; k < models; k++) scores[k] = ((weight[k] ?? 0) * (source[k * rows + r] ?? 0)) / rowElements;
+        for (let k = 0; k < models; k++) scores[k] = ((weight[k] ?? 0) * (total(k, r) ?? 0)) / rowElements;
         ratios(scores, temperature, shares).forEach((w, k) => {
           out[k * rows + r] = w;
         });

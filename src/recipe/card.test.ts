@@ -2,7 +2,7 @@ import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { METHODS } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
-import { type CardFacts, modelCard } from './card.ts';
+import { type CardAudit, type CardFacts, modelCard } from './card.ts';
 import { parseRecipe } from './yaml.ts';
 
 const method = (name: string): Method => {
@@ -111,5 +111,30 @@ describe('modelCard', () => {
     const { body } = split(modelCard(facts({ recipeText })));
     expect(body).toContain(`\`\`\`\`\`yaml\n${recipeText}\`\`\`\`\`\n`);
     expect(modelCard(facts({ recipeText: '` '.repeat(300_000) }))).toContain('```yaml');
+  });
+
+  it('tells of the audit, whatever models and tensors are called', () => {
+    const evil = 'a|b`c\n# d [e](https://example.com)';
+    const sha256 = '0123456789abcdef'.repeat(4);
+    const audit: CardAudit = {
+      verdict: 'failed',
+      findings: [{ severity: 'failure', message: `The result holds 3 NaN values, in ${evil} (3).` }],
+      seeds: [7],
+      totals: { norm: null, parents: [{ model: evil, norm: 12.345678 }] },
+      files: [{ name: 'model.safetensors', bytes: 10, sha256 }],
+    };
+    const { body } = split(modelCard(facts({ audit })));
+    expect(body).toContain('with seed 7: the same recipe gives the same bits.');
+    expect(body).toContain(`| \`model.safetensors\` | 10 | \`${sha256}\` |`);
+    expect(body).toMatch(/\*\*Failed\.\*\*/);
+    const lines = body.split('\n');
+    expect(lines.filter((line) => line.startsWith('#'))).toHaveLength(6);
+    const finding = lines.find((line) => line.startsWith('- The result'));
+    expect(finding).not.toMatch(/(?<!\\)[[\]`|:#]/);
+    const row = lines.find((line) => line.includes('12.346')) ?? '';
+    expect(row.match(/(?<!\\)\|/g)).toHaveLength(3);
+    expect(lines.at(lines.indexOf(row) + 1)).toBe('| this merge | – |');
+    expect(modelCard(facts())).not.toContain('## Audit');
+    expect(modelCard(facts({ audit: { ...audit, verdict: 'passed', findings: [], seeds: [] } }))).not.toContain('seed');
   });
 });

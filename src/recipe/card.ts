@@ -8,6 +8,20 @@ import { type BlendedDtype, TORCH_NAMES } from '../formats/dtype.ts';
 import type { Method } from '../methods/method.ts';
 import type { Recipe } from './recipe.ts';
 
+/** What a card tells of the audit. */
+export interface CardAudit {
+  readonly verdict: 'passed' | 'suspicious' | 'failed';
+  readonly findings: readonly { readonly severity: 'failure' | 'warning'; readonly message: string }[];
+  /** The seeds of a random method; empty for the others. */
+  readonly seeds: readonly number[];
+  readonly totals: {
+    readonly norm: number | null;
+    readonly parents: readonly { readonly model: string; readonly norm: number | null }[];
+  };
+  /** The files that are written before the card. */
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+}
+
 /** What a model card tells. */
 export interface CardFacts {
   /** The merge's name; the title. */
@@ -25,6 +39,8 @@ export interface CardFacts {
   /** Number of tensors that were blended, and of those that were copied from the base. */
   readonly mergedTensors: number;
   readonly copiedTensors?: number;
+  /** What was found in the finished merge; left out where nothing was written yet. */
+  readonly audit?: CardAudit;
 }
 
 const MAX_NAME_CHARS = 200;
@@ -49,6 +65,11 @@ function code(text: string): string {
 /** Text in a heading: whatever Markdown could take for markup is escaped. */
 function escaped(text: string): string {
   return line(text).replace(/[\\`*_[\]<>&|~$#!:@]/g, '\\$&');
+}
+
+/** A sentence of ours that names tensors and models: no markup of theirs, and no length limit. */
+function prose(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').replace(/[\\`*_[\]<>&|~$#!:@]/g, '\\$&');
 }
 
 function fenced(text: string, language: string): string {
@@ -112,6 +133,56 @@ export function modelCard(facts: CardFacts): string {
     `- Made with Fusewright ${line(facts.version)}.`,
     `- ${facts.mergedTensors} tensors blended${copied}.`,
     `- Calculated in float32 with coefficients in float64, rounded once, and written in ${dtype}.`,
+    ...seedLines(facts.audit?.seeds ?? []),
     '',
+    ...(facts.audit ? auditLines(facts.audit) : []),
   ].join('\n');
+}
+
+function seedLines(seeds: readonly number[]): string[] {
+  if (seeds.length === 0) return [];
+  return [
+    `- Random numbers are drawn with ${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}: the same recipe gives the same bits.`,
+  ];
+}
+
+const VERDICTS: Readonly<Record<CardAudit['verdict'], string>> = {
+  passed: '**Passed.** No NaN, no infinity, and norms within those of the parents.',
+  suspicious: '**Passed with warnings.** No NaN and no infinity, but look at these:',
+  failed: '**Failed.** This model probably does not work:',
+};
+
+/** Finite numbers with five digits; what is none is a dash. */
+function figure(norm: number | null): string {
+  return norm === null ? '–' : String(Number(norm.toPrecision(5)));
+}
+
+/** A table cell: a code span whose bars end no cell. */
+function cell(text: string): string {
+  return code(text).replaceAll('|', '\\|');
+}
+
+function auditLines({ verdict, findings, totals, files }: CardAudit): string[] {
+  return [
+    '## Audit',
+    '',
+    VERDICTS[verdict],
+    '',
+    ...(findings.length === 0 ? [] : [...findings.map(({ message }) => `- ${prose(message)}`), '']),
+    ...(totals.parents.length === 0
+      ? []
+      : [
+          '| Model | Norm of the merged tensors |',
+          '| --- | ---: |',
+          ...totals.parents.map(({ model, norm }) => `| ${cell(model)} | ${figure(norm)} |`),
+          `| this merge | ${figure(totals.norm)} |`,
+          '',
+        ]),
+    '| File | Bytes | SHA-256 |',
+    '| --- | ---: | --- |',
+    ...files.map(({ name, bytes, sha256 }) => `| ${cell(name)} | ${bytes} | \`${sha256}\` |`),
+    '',
+    'All figures, tensor by tensor, are in `fusewright-audit.json`.',
+    '',
+  ];
 }

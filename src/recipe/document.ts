@@ -55,13 +55,32 @@ export function pathText(path: DocumentPath): string {
 
 const PLAIN_WORDS: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'A tab indents this line, and YAML allows only spaces there; replace the tab with spaces.',
-  MULTIPLE_DOCS: "A second YAML document starts here ('---'), and a recipe is one document; remove one of the two.",
+  MULTIPLE_DOCS: "A second recipe starts here ('---'); a text of several recipes is changed in the text itself.",
   BLOCK_AS_IMPLICIT_KEY: "There is a second ': ' on this line; start a new line, or put quotes around the value.",
   BAD_INDENT: 'The indentation of this line, or a bracket that is not closed above it, does not fit.',
   MISSING_CHAR: 'A quote, bracket or comma is missing here.',
   UNRESOLVED_TAG: 'Tags such as !name are not used in recipes; remove it.',
   TAG_RESOLVE_FAILED: 'Tags such as !name are not used in recipes; remove it.',
 };
+
+/** A line that ends one YAML document and begins the next. */
+const DOCUMENT_START = /^---(?=[ \t\r]|$)/;
+/** Lines that say nothing: blank, comments, directives, a document's end. */
+const EMPTY_LINE = /^\s*(?:#.*)?$|^%|^\.\.\.\s*$/;
+
+/**
+ * The texts of the YAML documents in `text`, those that say nothing left out. Blank lines stand for what comes before
+ * each, so that positions in it are positions in the whole.
+ */
+export function splitDocuments(text: string): string[] {
+  const parts: string[][] = [[]];
+  text.split('\n').forEach((line, at) => {
+    if (DOCUMENT_START.test(line)) parts.push([...Array.from({ length: at }, () => ''), line.replace('---', '   ')]);
+    else parts.at(-1)?.push(line);
+  });
+  const full = parts.filter((lines) => !lines.every((line) => EMPTY_LINE.test(line)));
+  return full.length > 1 ? full.map((lines) => lines.join('\n')) : [text];
+}
 
 function keyText(key: unknown): string {
   if (isScalar(key)) return String(key.value ?? '');

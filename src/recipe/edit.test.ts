@@ -214,7 +214,7 @@ describe('setFilteredValue', () => {
       }),
       { numRuns: 150 },
     );
-  });
+  }, 30_000);
 });
 
 describe('the other edits', () => {
@@ -226,7 +226,7 @@ describe('the other edits', () => {
     expect(parse(out).models[1].parameters.weight).toHaveLength(2);
     expect(out).toContain('# keep me');
     expect(diagnoseRecipe(out).problems).toEqual([]);
-    expect(() => setMethod(TEXT, 'slerp')).toThrow(RecipeFault);
+    expect(() => setMethod(TEXT, 'no_such_method')).toThrow(RecipeFault);
     const text = setParameter(TEXT, { model: null, name: 'weight', value: 'not a number' });
     expect(parse(setMethod(text, 'linear')).parameters).toBeUndefined();
   });
@@ -259,17 +259,26 @@ describe('the other edits', () => {
   });
 });
 
+describe('recipes of slices, and of several steps', () => {
+  const SLICES = 'merge_method: passthrough\nslices:\n  - sources: [{model: a, layer_range: [0, 2]}]\n';
+
+  it('keep their models as they are, with a reason', () => {
+    expect(() => setModels(SLICES, ['a', 'b'])).toThrow(/made of slices/);
+    expect(() => setParameter(SLICES, { model: 'a', name: 'scale', value: 1 })).toThrow(/made of slices/);
+    expect(parse(setParameter(SLICES, { model: null, name: 'scale', value: 2 })).parameters).toEqual({ scale: 2 });
+    expect(parseRecipe(setDtype(SLICES, 'float16')).outDtype).toBe('F16');
+    expect(() => setDtype(`name: x\n${SLICES}---\n${SLICES}`, 'float16')).toThrow(/several recipes/);
+  });
+});
+
 describe('newRecipe', () => {
   it('is valid for every method and any name that is allowed', () => {
     for (const method of METHODS.values()) {
-      const text = newRecipe({
-        method: method.name,
-        base: 'the base',
-        models: ['a', 'yes', '12', 'x: y # z', "it's", '- d'],
-      });
+      const models = ['a', 'yes', '12', 'x: y # z', "it's", '- d'].slice(0, method.models.max);
+      const text = newRecipe({ method: method.name, base: 'the base', models });
       const { recipe, problems } = diagnoseRecipe(text);
       expect(problems).toEqual([]);
-      expect(recipe?.models.map(({ model }) => model)).toEqual(['a', 'yes', '12', 'x: y # z', "it's", '- d']);
+      expect(recipe?.models.map(({ model }) => model)).toEqual(models);
     }
   });
 

@@ -24,6 +24,7 @@ import {
   parametersOf,
   putParameter,
   removeParameter,
+  requirePlainModels,
   setKey,
   setScalar,
 } from './tree.ts';
@@ -182,6 +183,7 @@ export function setBase(text: string, name: string | null): string {
 /** Sets which models are merged, in this order. Those that stay keep their parameters and comments. */
 export function setModels(text: string, names: readonly string[]): string {
   return edit(text, (top, document) => {
+    requirePlainModels(top);
     const old = modelEntries(top);
     const models = pairOf(top, 'models')?.value;
     const isSame = isSeq(models) && models.items.length === names.length && old.length === names.length;

@@ -22,14 +22,17 @@ export function newRecipe({
   const method = METHODS.get(name);
   if (!method)
     throw new RecipeFault(`There is no merge method ${quoted(name)}; this version has ${listed(METHODS.keys())}.`);
-  const handle = method.perModel[method.handle];
+  const { handle: own } = method;
+  const handle = own === null ? undefined : method.perModel[own];
   const weight = handle?.kind === 'number' ? handle.default : null;
   const shown = Object.entries(method.params).flatMap(([key, p]) => (p.kind === 'choice' ? [[key, p.default]] : []));
   return stringify(
     {
       merge_method: name,
       ...(base === null ? {} : { base_model: base }),
-      models: models.map((model) => (weight === null ? { model } : { model, parameters: { [method.handle]: weight } })),
+      models: models.map((model) =>
+        weight === null || own === null ? { model } : { model, parameters: { [own]: weight } },
+      ),
       ...(shown.length === 0 ? {} : { parameters: Object.fromEntries(shown) }),
     },
     { lineWidth: 0 },

@@ -1,6 +1,7 @@
 /**
- * Output config: the config.json of a merge, which is the base's with the dtype that is really written. Everything
- * else stays, in its order: keys that nobody here knows, and with the text given also the spelling of numbers.
+ * Output config: the config.json of a merge, which is the base's with the dtype that is really written and the edits
+ * that the merge asks for. Everything else stays, in its order: keys that nobody here knows, and with the text given
+ * also the spelling of numbers. Which edits there are is `merge/config-edits.ts`.
  */
 
 import { MalformedFault } from '../bytes/fault.ts';
@@ -12,6 +13,12 @@ const DTYPE_KEYS = ['torch_dtype', 'dtype'] as const;
 const DTYPE_PAIR = /"(torch_dtype|dtype)"(\s*:\s*)(?:null|"[^"\\]*")/g;
 
 type Config = Record<string, unknown>;
+
+/** A value that is set: keys from the top, all but the last being those of objects that are there. */
+export interface ConfigEdit {
+  readonly path: readonly string[];
+  readonly value: unknown;
+}
 
 function isRecord(value: unknown): value is Config {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -42,8 +49,13 @@ function withDtype(config: Config, dtype: string, isTop: boolean): Config {
  */
 export function outputConfig(
   base: string | Readonly<Config>,
-  options: { readonly outDtype: BlendedDtype | null },
+  options: { readonly outDtype: BlendedDtype | null; readonly edits?: readonly ConfigEdit[] },
 ): string {
+  const { edits = [] } = options;
+  return withOutDtype(typeof base === 'string' ? editedJson(base, edits) : edited(base, edits), options.outDtype);
+}
+
+function withOutDtype(base: string | Readonly<Config>, outDtype: BlendedDtype | null): string {
   let config: unknown = base;
   if (typeof base === 'string') {
     try {
@@ -53,8 +65,8 @@ export function outputConfig(
     }
   }
   if (!isRecord(config)) throw new MalformedFault('The base’s config.json is not a JSON object; fetch the file again.');
-  if (options.outDtype === null) return typeof base === 'string' ? base : `${JSON.stringify(config, null, 2)}\n`;
-  const dtype = TORCH_NAMES[options.outDtype];
+  if (outDtype === null) return typeof base === 'string' ? base : `${JSON.stringify(config, null, 2)}\n`;
+  const dtype = TORCH_NAMES[outDtype];
   const wanted = JSON.stringify(withDtype(config, dtype, true), null, 2);
   if (typeof base === 'string') {
     const replaced = base.replace(DTYPE_PAIR, (_, key: string, colon: string) => `"${key}"${colon}"${dtype}"`);
@@ -66,6 +78,41 @@ export function outputConfig(
     }
   }
   return `${wanted}\n`;
+}
+
+/** `config` with one edit made; the rest is shared. */
+function edited(config: Readonly<Config>, edits: readonly ConfigEdit[]): Readonly<Config> {
+  let out = config;
+  for (const { path, value } of edits) {
+    const [key, ...rest] = path;
+    if (key === undefined) continue;
+    const inner = Object.hasOwn(out, key) ? out[key] : undefined;
+    if (rest.length > 0 && !isRecord(inner)) continue;
+    out = { ...out, [key]: rest.length > 0 && isRecord(inner) ? edited(inner, [{ path: rest, value }]) : value };
+  }
+  return out;
+}
+
+/**
+ * A JSON text with edits made. The spelling of all that is not edited stays where the text can be changed in place;
+ * where it cannot, it is printed anew. A text that is no JSON object comes back as it is.
+ */
+export function editedJson(text: string, edits: readonly ConfigEdit[]): string {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return text;
+  }
+  if (edits.length === 0 || !isRecord(json)) return text;
+  const wanted = JSON.stringify(edited(json, edits), null, 2);
+  let inPlace = text;
+  for (const { path, value } of edits) {
+    const key = JSON.stringify(path.at(-1)).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    const old = new RegExp(`(${key}\\s*:\\s*)(?:-?[\\d.eE+-]+|true|false|null|"[^"\\\\]*"|\\[[^\\[\\]]*\\])`);
+    inPlace = inPlace.replace(old, (_, start: string) => `${start}${JSON.stringify(value)}`);
+  }
+  return saysTheSame(inPlace, wanted) ? inPlace : `${wanted}\n`;
 }
 
 function saysTheSame(text: string, wanted: string): boolean {

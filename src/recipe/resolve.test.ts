@@ -8,6 +8,7 @@ import { parseRecipe } from './yaml.ts';
 const method: Method = defineMethod({
   name: 'probe',
   title: 'Probe',
+  family: 'Weighted sums',
   summary: 'For tests.',
   paper: null,
   inMergekit: false,

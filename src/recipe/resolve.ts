@@ -1,6 +1,6 @@
 /**
  * Resolve: a recipe's parameters at one tensor, as the numbers that kernels take. mergekit's rules: the model's own
- * parameters, then the top level's, then the default; a list over the layers is interpolated; of a filtered list
+ * parameters, then those of its slice, its module and the top level, then the default; a list over the layers is interpolated; of a filtered list
  * the first entry whose filter is part of the tensor's name counts.
  */
 
@@ -72,9 +72,41 @@ function valuesIn(scopes: readonly ParameterValues[], declared: Parameters, tens
   return out;
 }
 
+/** One model's way to a tensor: its name in that model, and the scopes that are asked, the innermost first. */
+export interface ModelScopes {
+  readonly tensor: string;
+  readonly scopes: readonly ParameterValues[];
+}
+
+/** A tensor of the result with the scopes that decide its parameters. */
+export interface TensorScopes {
+  /** Its name in the result. */
+  readonly tensor: string;
+  /** From 0 (the first layer of its slice) to 1 (the last). */
+  readonly depth: number;
+  /** For parameters that all models share, the innermost first: slice, module, recipe. */
+  readonly scopes: readonly ParameterValues[];
+  readonly models: readonly ModelScopes[];
+}
+
 /**
- * The parameters at one tensor. `perModel` follows `recipe.models`. Numbers that are not set and have no default
- * are NaN. `layerCount` is the model's (see `layerCountOf`).
+ * The parameters at one tensor of the result, by mergekit's rules: what all models share is asked with the name in the
+ * result, what belongs to a model with its own name for the tensor (the two differ where layers are moved). Numbers
+ * that are not set and have no default are NaN.
+ */
+export function resolveAt(
+  method: Method,
+  { tensor, depth, scopes, models }: TensorScopes,
+): { readonly params: Values; readonly perModel: Values[] } {
+  return {
+    params: valuesIn(scopes, method.params, tensor, depth),
+    perModel: models.map((model) => valuesIn(model.scopes, method.perModel, model.tensor, depth)),
+  };
+}
+
+/**
+ * The parameters at one tensor of a recipe that lists `models`. `perModel` follows `recipe.models`. Numbers that are
+ * not set and have no default are NaN. `layerCount` is the model's (see `layerCountOf`).
  */
 export function resolveValues(
   recipe: Recipe,
@@ -82,11 +114,10 @@ export function resolveValues(
   tensorName: string,
   layerCount: number,
 ): { readonly params: Values; readonly perModel: Values[] } {
-  const depth = depthOf(tensorName, layerCount);
-  return {
-    params: valuesIn([recipe.parameters], method.params, tensorName, depth),
-    perModel: recipe.models.map((model) =>
-      valuesIn([model.parameters, recipe.parameters], method.perModel, tensorName, depth),
-    ),
-  };
+  return resolveAt(method, {
+    tensor: tensorName,
+    depth: depthOf(tensorName, layerCount),
+    scopes: [recipe.parameters],
+    models: recipe.models.map((model) => ({ tensor: tensorName, scopes: [model.parameters, recipe.parameters] })),
+  });
 }

@@ -1,18 +1,33 @@
 /**
  * Schema: what a recipe may say, derived from the methods' declarations. Strict: an unknown key is an error,
- * because mergekit ignores such keys in silence and a typo then merges with defaults. Positions in the text are
- * `yaml.ts`; the YAML itself is `document.ts`.
+ * because mergekit ignores such keys in silence and a typo then merges with defaults. Rules between values are
+ * `structure.ts`; positions in the text are `yaml.ts`; the YAML itself is `document.ts`.
  */
 
 import * as z from 'zod';
 import { BLENDED_DTYPES, type BlendedDtype, TORCH_NAMES } from '../formats/dtype.ts';
 import { METHODS } from '../methods/index.ts';
 import type { Method, Parameters } from '../methods/method.ts';
-import { type DocumentPath, quoted } from './document.ts';
-import { MERGEKIT_KEYS, MERGEKIT_METHODS } from './mergekit.ts';
+import { quoted } from './document.ts';
+import { MERGEKIT_METHODS } from './mergekit.ts';
+import { modelName } from './model-name.ts';
 import { nearest } from './nearest.ts';
 import { isRecord, listed, parameterValue, piece } from './parameter-value.ts';
-import type { ParameterValue, ParameterValues, Recipe } from './recipe.ts';
+import type {
+  LayerRange,
+  ParameterValue,
+  ParameterValues,
+  Recipe,
+  RecipeModel,
+  RecipeModule,
+  RecipeSlice,
+} from './recipe.ts';
+import { MAX_ISSUES, type SchemaIssue } from './schema-issue.ts';
+import { structureIssues } from './structure.ts';
+import { chatTemplate, tokenizerSetting, tokenizerSource } from './tokenizer-schema.ts';
+import { unknownKey } from './unknown-key.ts';
+
+export { modelNameObstacle } from './model-name.ts';
 
 // Compiled schemas need `new Function`, which a content security policy rightly refuses.
 z.config({ jitless: true });
@@ -27,36 +42,6 @@ const DTYPE_NICKNAMES: Readonly<Record<string, BlendedDtype>> = {
   bf16: 'BF16',
   bfloat: 'BF16',
 };
-
-const TOP_KEYS = ['merge_method', 'base_model', 'models', 'parameters', 'dtype', 'out_dtype'] as const;
-const MODEL_KEYS = ['model', 'parameters'] as const;
-const MAX_MODEL_CHARS = 1000;
-/** Nobody reads more, and each one costs a search for its place. */
-const MAX_ISSUES = 100;
-
-/** Something wrong at a path of the data; `key` where the key itself is wrong. */
-export interface SchemaIssue {
-  readonly path: DocumentPath;
-  readonly part: 'key' | 'value';
-  readonly message: string;
-  readonly suggestion: string | null;
-}
-
-/** Why a model cannot be named so in a recipe, as a sentence, or null where it can. */
-export function modelNameObstacle(name: string): string | null {
-  if (name.trim() === '')
-    return 'A model has an empty name; write the path of its folder or the name of an open checkpoint.';
-  if (name.length > MAX_MODEL_CHARS)
-    return `A model’s name may have ${MAX_MODEL_CHARS} characters; this one has ${name.length}.`;
-  if (/\p{Cc}/u.test(name)) return `The model name ${quoted(name)} has a line break or a control character in it.`;
-  if (name.includes('+')) {
-    return `${quoted(name)} is mergekit’s notation for a model with a LoRA, which is known to mergekit and not in this version; merge the LoRA into the model first, or rename the folder if the + is part of its name.`;
-  }
-  if (name.includes('@')) {
-    return `${quoted(name)} is mergekit’s notation for a model’s revision, which is known to mergekit and not in this version; download that revision, or rename the folder if the @ is part of its name.`;
-  }
-  return null;
-}
 
 /** A map of parameters, or nothing. Names that are not declared are left to the strictness of the object. */
 function parameterMap(declared: Parameters | null) {
@@ -83,8 +68,8 @@ const methodName = piece<string>((raw, complain) => {
   if (raw === undefined || raw === null) return complain(`The recipe names no 'merge_method'; ${have}.`);
   if (typeof raw !== 'string') return complain(`'merge_method' must be a name; ${have}.`);
   if (METHODS.has(raw)) return raw;
-  const others = MERGEKIT_METHODS.filter((name) => !METHODS.has(name));
-  if ((others as readonly string[]).includes(raw)) {
+  const others = [...MERGEKIT_METHODS.keys()].filter((name) => !METHODS.has(name));
+  if (others.includes(raw)) {
     return complain(`${raw} is a mergekit method that this version does not have; it has ${listed(METHODS.keys())}.`);
   }
   const meant = nearest(raw, [...METHODS.keys(), ...others]);
@@ -94,20 +79,6 @@ const methodName = piece<string>((raw, complain) => {
     `There is no merge method ${quoted(raw)}, and mergekit’s ${meant} is not in this version, which has ${listed(METHODS.keys())}.`,
   );
 });
-
-const modelName = (key: string) =>
-  piece<string>((raw, complain) => {
-    if (raw === undefined || raw === null)
-      return complain(`This entry has no '${key}'; write the path of a folder or the name of an open checkpoint.`);
-    if (typeof raw === 'number' || typeof raw === 'boolean')
-      return complain(`A model’s name is text; put quotes around it.`, [], `"${raw}"`);
-    if (typeof raw !== 'string')
-      return complain(
-        `'${key}' written as a map or list is known to mergekit and not in this version; write a path or a name.`,
-      );
-    const obstacle = modelNameObstacle(raw);
-    return obstacle === null ? raw : complain(obstacle);
-  });
 
 const dtypeName = (key: string) =>
   piece<BlendedDtype | null>((raw, complain) => {
@@ -123,47 +94,145 @@ const dtypeName = (key: string) =>
     return complain(`'${key}' must be ${listed(names, 'or')}, and this says ${quoted(raw)}.`, [], suggestion);
   });
 
+const MAX_LAYERS = 100_000;
+const MAX_NAME_CHARS = 200;
+
+/** `[from, to)`, as a slice's source must have it. */
+const layerRange = piece<LayerRange>((raw, complain) => {
+  const what =
+    "'layer_range' must be a list of two whole numbers, the first layer and the one after the last, such as [0, 24]";
+  if (raw === undefined || raw === null) return complain(`This source has no 'layer_range'; add one, such as [0, 24].`);
+  if (!Array.isArray(raw) || raw.length !== 2) return complain(`${what}.`);
+  const [from, to] = raw as unknown[];
+  const isWhole = (n: unknown): n is number => Number.isSafeInteger(n) && Number(n) >= 0 && Number(n) <= MAX_LAYERS;
+  if (!isWhole(from) || !isWhole(to)) return complain(`${what}, and this says ${quoted(raw)}.`);
+  if (from >= to) return complain(`This 'layer_range' holds no layer: ${from} must be less than ${to}.`);
+  return { from, to };
+});
+
+const stageName = piece<string | null>((raw, complain) => {
+  if (raw === undefined || raw === null) return null;
+  if (typeof raw !== 'string') return complain(`'name' is text; put quotes around it.`, [], `"${String(raw)}"`);
+  if (raw.trim() === '' || raw.length > MAX_NAME_CHARS || /[\p{Cc}+@]/u.test(raw))
+    return complain(`'name' must be 1 to ${MAX_NAME_CHARS} characters without line breaks, + and @.`);
+  return raw;
+});
+
+/** What to say of something that is no list, or no map. */
+function shapeError(type: 'invalid_type', message: string) {
+  return { error: (issue: { code?: string | undefined }) => (issue.code === type ? message : undefined) };
+}
+
 function buildSchema(method: Method | null) {
   const modelParameters = parameterMap(method?.perModel ?? null);
-  const entry = z.strictObject(
+  const allParameters = parameterMap(method === null ? null : { ...method.params, ...method.perModel });
+  const model = z.strictObject(
     { model: modelName('model'), parameters: modelParameters },
-    {
-      error: (issue) =>
-        issue.code === 'invalid_type'
-          ? "Each entry of 'models' must be a map that begins with '- model: NAME'."
-          : undefined,
-    },
+    shapeError('invalid_type', "Each entry of 'models' must be a map that begins with '- model: NAME'."),
+  );
+  const models = z.array(
+    model,
+    shapeError('invalid_type', "'models' must be a list with one '- model: NAME' for each model."),
+  );
+  const source = z
+    .strictObject(
+      { model: modelName('model'), layer_range: layerRange, parameters: modelParameters },
+      shapeError('invalid_type', "Each entry of 'sources' must be a map with 'model' and 'layer_range'."),
+    )
+    .transform((raw) => ({ model: raw.model, layers: raw.layer_range, parameters: raw.parameters }));
+  const slice = z
+    .strictObject(
+      {
+        sources: z
+          .array(source, {
+            error: (issue) =>
+              issue.input === undefined
+                ? "This slice has no 'sources'; list models with their 'layer_range' under it."
+                : "'sources' must be a list with one '- model: NAME' and its 'layer_range' for each model.",
+          })
+          .nonempty("This slice has no 'sources'; list models with their 'layer_range' under it."),
+        base_model: modelName('base_model').nullish(),
+        parameters: allParameters,
+      },
+      shapeError('invalid_type', "Each entry of 'slices' must be a map that begins with '- sources:'."),
+    )
+    .transform(
+      (raw): RecipeSlice => ({ sources: raw.sources, base: raw.base_model ?? null, parameters: raw.parameters }),
+    );
+  const slices = z
+    .array(slice, shapeError('invalid_type', "'slices' must be a list with one '- sources:' for each run of layers."))
+    .nonempty("'slices' is empty; add a slice with '- sources:'.");
+  const module = z.strictObject(
+    { models: models.nullish(), slices: slices.nullish(), parameters: allParameters },
+    shapeError('invalid_type', "A module must be a map with 'models' or 'slices'."),
+  );
+  const modules = z.record(
+    z.string(),
+    module,
+    shapeError('invalid_type', "'modules' must be a map of modules' names, each with 'models' or 'slices'."),
   );
   return z
     .strictObject(
       {
+        name: stageName,
         merge_method: methodName,
         base_model: modelName('base_model').nullish(),
-        models: z.array(entry, {
-          error: (issue) =>
-            issue.input === undefined
-              ? "The recipe lists no 'models'; add 'models:' and below it one '- model: NAME' for each."
-              : "'models' must be a list with one '- model: NAME' for each model.",
-        }),
-        parameters: parameterMap(method === null ? null : { ...method.params, ...method.perModel }),
+        models: models.nullish(),
+        slices: slices.nullish(),
+        modules: modules.nullish(),
+        parameters: allParameters,
         dtype: dtypeName('dtype'),
         out_dtype: dtypeName('out_dtype'),
+        tokenizer_source: tokenizerSource('tokenizer_source'),
+        tokenizer: tokenizerSetting.nullish(),
+        chat_template: chatTemplate,
       },
-      {
-        error: (issue) =>
-          issue.code === 'invalid_type'
-            ? "A recipe is a map with 'merge_method', 'models' and more; this text is something else."
-            : undefined,
-      },
+      shapeError(
+        'invalid_type',
+        "A recipe is a map with 'merge_method', 'models' and more; this text is something else.",
+      ),
     )
     .transform((raw): Recipe => {
       const base = raw.base_model ?? null;
+      const isModel = (name: string) => method === null || method.base === 'none' || name !== base;
+      /** `models` of a module: one slice of all layers, the base added where the method blends with one. */
+      const whole = (list: readonly RecipeModel[]): RecipeSlice => ({
+        sources: [
+          ...(method !== null && method.base !== 'none' && base !== null && list.every((own) => own.model !== base)
+            ? [{ model: base, layers: null, parameters: {} }]
+            : []),
+          ...list.map((own) => ({ ...own, layers: null })),
+        ],
+        base: null,
+        parameters: {},
+      });
+      const parts: RecipeModule[] | null = raw.slices
+        ? [{ name: null, slices: raw.slices, parameters: {} }]
+        : raw.modules
+          ? Object.entries(raw.modules).map(([name, own]) => ({
+              name,
+              slices: own.slices ?? [whole(own.models ?? [])],
+              parameters: own.parameters,
+            }))
+          : null;
+      const everywhere = parts?.flatMap((part) =>
+        part.slices.flatMap((own) => own.sources.map(({ model: name }) => name)),
+      );
+      const tokenizer =
+        raw.tokenizer ??
+        (raw.tokenizer_source === null ? null : { source: raw.tokenizer_source, tokens: [], padToMultipleOf: null });
       return {
+        ...(raw.name === null ? {} : { name: raw.name }),
         method: raw.merge_method,
         base,
-        models: raw.models.filter(({ model }) => method?.base !== 'required' || model !== base),
+        models: everywhere
+          ? [...new Set(everywhere)].filter(isModel).map((name) => ({ model: name, parameters: {} }))
+          : (raw.models ?? []).filter((own) => isModel(own.model)),
+        ...(parts === null ? {} : { modules: parts }),
         parameters: raw.parameters,
         outDtype: raw.out_dtype ?? raw.dtype,
+        ...(tokenizer === null ? {} : { tokenizer }),
+        ...(raw.chat_template === null ? {} : { chatTemplate: raw.chat_template }),
       };
     });
 }
@@ -179,79 +248,6 @@ export function recipeSchema(method: Method | null): ReturnType<typeof buildSche
   return made;
 }
 
-/** Which words a strict object at a path takes, and what to say where a word belongs elsewhere. */
-function unknownKey(path: DocumentPath, key: string, method: Method | null): SchemaIssue {
-  const at = (message: string, suggestion: string | null = null): SchemaIssue => ({
-    path: [...path, key],
-    part: 'key',
-    message,
-    suggestion,
-  });
-  const name = quoted(key);
-  if (path.at(-1) === 'parameters' && method !== null) {
-    const isModels = path.length > 1;
-    const known = Object.keys(isModels ? method.perModel : { ...method.params, ...method.perModel });
-    if (isModels && Object.hasOwn(method.params, key)) {
-      return at(`${name} holds for all models at once; move it to the 'parameters' at the top level.`);
-    }
-    const suggestion = nearest(key, known);
-    const scope = isModels ? ' for a single model' : '';
-    return at(
-      `${name} is not a parameter of ${method.name}${scope}; there are ${listed(known) || 'none'}.`,
-      suggestion,
-    );
-  }
-  if (MERGEKIT_KEYS.has(key)) {
-    return at(`${name} is known to mergekit and not in this version; remove it, or merge with mergekit.`);
-  }
-  const where = path.length === 0 ? 'a recipe' : 'an entry of models';
-  if (
-    method !== null &&
-    (Object.hasOwn(method.perModel, key) || (path.length === 0 && Object.hasOwn(method.params, key)))
-  ) {
-    return at(
-      `${name} is a parameter; put it under 'parameters:' of ${path.length === 0 ? 'the recipe' : 'this model'}.`,
-    );
-  }
-  const known = path.length === 0 ? TOP_KEYS : MODEL_KEYS;
-  return at(`${name} is not a key of ${where}; there are ${listed(known)}.`, nearest(key, known));
-}
-
-/** Rules that no single value breaks: the base is there, no model twice, enough of them and not too many. */
-function structureIssues(data: Record<string, unknown>, method: Method | null): SchemaIssue[] {
-  const issues: SchemaIssue[] = [];
-  const add = (path: DocumentPath, message: string): void => {
-    issues.push({ path, part: 'value', message, suggestion: null });
-  };
-  const base = typeof data.base_model === 'string' ? data.base_model : null;
-  const needsBase = method?.base === 'required';
-  if (needsBase && (data.base_model === undefined || data.base_model === null)) {
-    add(['base_model'], `${method.name} measures what each model changed from a base; add 'base_model: NAME'.`);
-  }
-  if (!Array.isArray(data.models)) return issues;
-  const names = data.models.map((entry: unknown) => (isRecord(entry) ? entry.model : null));
-  const seen = new Set<string>();
-  names.forEach((name, i) => {
-    if (typeof name !== 'string') return;
-    if (seen.has(name)) add(['models', i, 'model'], `${quoted(name)} is listed twice; each model takes part once.`);
-    seen.add(name);
-  });
-  if (method === null || !names.every((name) => typeof name === 'string')) return issues;
-  const count = names.filter((name) => !needsBase || name !== base).length;
-  const besides = needsBase ? ' besides the base' : '';
-  const { min, max } = method.models;
-  const plural = (n: number): string => (n === 1 ? '1 model' : `${n} models`);
-  if (count < min) {
-    add(
-      ['models'],
-      `${method.name} needs at least ${plural(min)}${besides}, and the recipe lists ${count === 0 ? 'none' : count}.`,
-    );
-  }
-  if (count > max)
-    add(['models'], `${method.name} takes at most ${plural(max)}${besides}, and the recipe lists ${count}.`);
-  return issues;
-}
-
 /** Judges plain data: the recipe, or everything that is wrong with it. */
 export function readRecipe(data: unknown): { recipe: Recipe | null; issues: readonly SchemaIssue[] } {
   const declared = isRecord(data) && typeof data.merge_method === 'string' ? METHODS.get(data.merge_method) : undefined;
@@ -259,8 +255,6 @@ export function readRecipe(data: unknown): { recipe: Recipe | null; issues: read
   const result = recipeSchema(method).safeParse(data);
   const issues: SchemaIssue[] = [];
   const misspelt: SchemaIssue[] = [];
-  const hasOtherForm =
-    isRecord(data) && data.models === undefined && (Object.hasOwn(data, 'slices') || Object.hasOwn(data, 'modules'));
   for (const issue of result.error?.issues ?? []) {
     if (issues.length >= MAX_ISSUES) break;
     const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
@@ -268,8 +262,6 @@ export function readRecipe(data: unknown): { recipe: Recipe | null; issues: read
       misspelt.push(...issue.keys.slice(0, MAX_ISSUES).map((key) => unknownKey(path, key, method)));
       continue;
     }
-    // A recipe with `slices` has been refused for that already; its missing `models` are no news.
-    if (hasOtherForm && path.length === 1 && path[0] === 'models') continue;
     const facts: Record<string, unknown> = issue.code === 'custom' ? (issue.params ?? {}) : {};
     issues.push({
       path,

@@ -18,12 +18,25 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { RecipeFault } from '../bytes/fault.ts';
-import { openDocument, quoted } from './document.ts';
+import { openDocument, quoted, splitDocuments } from './document.ts';
 import { keepLines } from './kept-lines.ts';
 import type { Scalar } from './recipe.ts';
 
 /** Order in which new top-level keys are put; keys that are there stay where they are. */
-export const KEY_ORDER = ['merge_method', 'base_model', 'models', 'parameters', 'dtype', 'out_dtype'];
+export const KEY_ORDER = [
+  'name',
+  'merge_method',
+  'base_model',
+  'models',
+  'slices',
+  'modules',
+  'parameters',
+  'dtype',
+  'out_dtype',
+  'tokenizer_source',
+  'tokenizer',
+  'chat_template',
+];
 
 /** Every alias becomes a copy of what it refers to, so that a change in one place stays in that place. */
 function expandAliases(document: Document): void {
@@ -58,6 +71,9 @@ function print(document: Document, text: string): string {
 
 /** Opens the text, lets `change` work on its top-level map and prints it; `change` returns false for "no change". */
 export function edit(text: string, change: (top: YAMLMap, document: Document) => boolean): string {
+  if (splitDocuments(text).length > 1) {
+    throw new RecipeFault("This text holds several recipes ('---' between them); change it in the text itself.");
+  }
   const { document, problems } = openDocument(text);
   const [problem] = problems;
   if (problem !== undefined) {
@@ -131,9 +147,17 @@ export function modelEntries(top: YAMLMap): { readonly name: string; readonly en
   });
 }
 
+/** Throws where the models of a recipe stand in slices or modules, in which only a person can place them. */
+export function requirePlainModels(top: YAMLMap): void {
+  const form = ['slices', 'modules'].find((key) => pairOf(top, key) !== undefined);
+  if (form !== undefined)
+    throw new RecipeFault(`This recipe is made of ${form}; change its models and their parameters in the text itself.`);
+}
+
 /** The map that a model's (or the top level's) `parameters` stand in. */
 export function ownerOf(top: YAMLMap, model: string | null): YAMLMap {
   if (model === null) return top;
+  requirePlainModels(top);
   const found = modelEntries(top).find(({ name }) => name === model);
   if (!found) throw new RecipeFault(`The recipe lists no model ${quoted(model)}; add it under 'models' first.`);
   return found.entry;

@@ -6,6 +6,7 @@
 import { clearFiltered } from '../recipe/yaml.ts';
 import { type Chat, currentSpeaker, isReplying } from './chat-store.ts';
 import type { Follower } from './follow.ts';
+import { rememberingMergekitScript } from './mergekit-script.ts';
 import { nameObstacle, type Output } from './output.ts';
 import { fetchSamples } from './samples.ts';
 import { hasFilteredValues } from './shown-value.ts';
@@ -21,6 +22,8 @@ export interface Command {
   /** In the form of Mantine's `useHotkeys`, e.g. `mod+Enter`; null where there is none. */
   readonly shortcut: string | null;
   readonly isEnabled: () => boolean;
+  /** Why it cannot be used, where that needs saying; null or left out where it does not. */
+  readonly obstacle?: () => string | null;
   readonly perform: () => void | Promise<unknown>;
 }
 
@@ -35,7 +38,8 @@ export type CommandName =
   | 'stop'
   | 'regenerate'
   | 'clearChat'
-  | 'save';
+  | 'save'
+  | 'copyMergekit';
 
 export type Commands = Readonly<Record<CommandName, Command>>;
 
@@ -48,6 +52,7 @@ export function createCommands(
   surroundings: Surroundings,
 ): Commands {
   const state = studio.store.getState;
+  const forMergekit = rememberingMergekitScript();
   const savesNow = () => state().work?.kind === 'save';
   const list: readonly Command[] = [
     {
@@ -106,11 +111,12 @@ export function createCommands(
       shortcut: null,
       isEnabled: () => {
         const { recipe, map, problems } = state();
-        return recipe !== null && map !== null && problems.length === 0 && hasFilteredValues(recipe, map.handle);
+        if (recipe === null || map === null || map.handle === null || problems.length > 0) return false;
+        return hasFilteredValues(recipe, map.handle);
       },
       perform() {
-        const { map } = state();
-        if (map) studio.edit((text) => clearFiltered(text, { name: map.handle, model: null }));
+        const handle = state().map?.handle ?? null;
+        if (handle !== null) studio.edit((text) => clearFiltered(text, { name: handle, model: null }));
       },
     },
     {
@@ -144,6 +150,21 @@ export function createCommands(
       isEnabled: () =>
         saveObstacle(state()) === null && nameObstacle(output.store.getState().name) === null && !savesNow(),
       perform: () => output.save(),
+    },
+    {
+      name: 'copyMergekit',
+      label: 'Copy as mergekit command',
+      shortcut: null,
+      isEnabled: () => state().text.trim() !== '' && 'script' in forMergekit(state().text),
+      obstacle() {
+        const { text } = state();
+        const made = forMergekit(text);
+        return text.trim() !== '' && 'obstacle' in made ? made.obstacle : null;
+      },
+      async perform() {
+        const made = forMergekit(state().text);
+        if ('script' in made) await output.copy(made.script, 'The mergekit command, with its recipe,');
+      },
     },
   ];
   return Object.fromEntries(list.map((command) => [command.name, command])) as Commands;

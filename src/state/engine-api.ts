@@ -11,11 +11,13 @@
 import type { FaultReport } from '../bytes/fault.ts';
 import type { Generated } from '../chat/chat.ts';
 import type { BlendedDtype, Dtype } from '../formats/dtype.ts';
+import type { AuditReport } from '../merge/audit.ts';
 import type { Finding } from '../merge/finding.ts';
 import type { WeightsMap } from '../merge/map.ts';
 import type { Mode } from '../merge/plan.ts';
 import type { Progress } from '../merge/progress.ts';
 
+export type { AuditFinding, AuditReport } from '../merge/audit.ts';
 export type { Finding } from '../merge/finding.ts';
 export type { MapCell, WeightsMap } from '../merge/map.ts';
 export type { Progress } from '../merge/progress.ts';
@@ -100,7 +102,9 @@ export interface SaveReport {
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
   readonly bytes: number;
   readonly milliseconds: number;
-  readonly nonFinite: readonly { readonly tensor: string; readonly count: number }[];
+  /** Where it was merged: on a graphics adapter that is only played in software, the CPU's kernels are faster. */
+  readonly place: 'gpu' | 'cpu';
+  readonly audit: AuditReport;
   readonly archive: File | null;
 }
 

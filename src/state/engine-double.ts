@@ -4,6 +4,7 @@
  */
 
 import type {
+  AuditReport,
   BlendReport,
   CheckpointSummary,
   CheckReport,
@@ -143,5 +144,39 @@ export function reply(text: string, part: Partial<Reply> = {}): Reply {
 }
 
 export function saveReport(archive: File | null): SaveReport {
-  return { files: [{ name: 'model.safetensors', bytes: 10 }], bytes: 10, milliseconds: 5, nonFinite: [], archive };
+  return {
+    files: [{ name: 'model.safetensors', bytes: 10 }],
+    bytes: 10,
+    milliseconds: 5,
+    place: 'gpu',
+    audit: auditReport(),
+    archive,
+  };
+}
+
+export function auditReport(part: Partial<AuditReport> = {}): AuditReport {
+  return {
+    schema: 1,
+    madeWith: 'Fusewright 0.1.0',
+    verdict: 'passed',
+    findings: [],
+    method: 'varm',
+    seeds: [],
+    configDtype: 'bfloat16',
+    dtypes: { BF16: 1 },
+    totals: {
+      tensors: 1,
+      plannedTensors: 1,
+      bytes: 10,
+      plannedBytes: 10,
+      nonFinite: 0,
+      norm: 1,
+      smallestParents: 1,
+      largestParents: 1,
+      parents: [{ model: 'base', norm: 1 }],
+    },
+    files: [{ name: 'model.safetensors', bytes: 10, sha256: 'ab'.repeat(32) }],
+    tensors: [],
+    ...part,
+  };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { planShards } from '../formats/safetensors-writer.ts';
 import { Engine } from './engine.ts';
 
-const newEngine = () => new Engine({ gpu: null, startReferenceWorkers: () => [] });
+const newEngine = () => new Engine({ gpu: null, startKernelWorkers: () => [] });
 
 const WHOLE = new Uint8Array(readFileSync('e2e/fixtures/models/odd-alignment/model.safetensors'));
 

@@ -12,12 +12,15 @@ import type { Chat } from '../chat/chat.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openCheckpoints, type GivenFile } from '../formats/open.ts';
 import { gpuHere, openDevice, type Device } from '../gpu/device.ts';
+import { Blend } from '../merge/blend.ts';
 import { check, type Check } from '../merge/check.ts';
-import { CpuArithmetic, type ReferenceWorker } from '../merge/cpu-arithmetic.ts';
+import { CpuArithmetic, type KernelThread } from '../merge/cpu-arithmetic.ts';
 import { GpuArithmetic } from '../merge/gpu-arithmetic.ts';
 import type { Lineup } from '../merge/lineup.ts';
 import type { Plan } from '../merge/plan.ts';
 import { save } from '../merge/save.ts';
+import type { OpenStage } from '../merge/stage.ts';
+import { stagesAt } from '../merge/stage-runs.ts';
 import { parseRecipe } from '../recipe/yaml.ts';
 import { version } from '../../package.json';
 import { openArchive, sweepArchives } from './archive.ts';
@@ -54,13 +57,71 @@ export interface EngineSurroundings {
   /** WebGPU's entry point, or null. */
   readonly gpu: GPU | null;
   /** Starts the workers of the CPU path. */
-  readonly startReferenceWorkers: () => readonly ReferenceWorker[];
+  readonly startKernelWorkers: () => readonly KernelThread[];
 }
+
+/** Most bytes that saving on the CPU holds, beside what the live blend holds on a software adapter. */
+const SAVER_BUDGET_BYTES = GIB / 4;
 
 /** Where merging and chat happen now. */
 interface Place {
   readonly info: { readonly place: 'gpu' | 'cpu'; readonly reason: string };
   readonly speakers: Speakers;
+  /** What saves where that is not the live blend's own place; null where it is. */
+  readonly saver: Saver | null;
+  /** Merges recipes whose results other recipes of the same text read. */
+  readonly stages: OpenStage;
+}
+
+/** Share of the budget that a stage may hold beside the recipe that reads it. */
+const STAGE_SHARE = 0.25;
+
+/** What saving needs once it began. */
+interface Saving {
+  readonly arithmetic: CpuArithmetic;
+  readonly blend: Blend;
+}
+
+/** A second blend, on the CPU, that only saves. Its threads start with the first save. */
+class Saver {
+  readonly #startKernelWorkers: EngineSurroundings['startKernelWorkers'];
+  #open: Saving | null = null;
+
+  constructor(startKernelWorkers: EngineSurroundings['startKernelWorkers']) {
+    this.#startKernelWorkers = startKernelWorkers;
+  }
+
+  readonly stages = stagesAt(
+    () => this.#opened().arithmetic,
+    () => SAVER_BUDGET_BYTES * STAGE_SHARE,
+  );
+
+  #opened(): Saving {
+    if (!this.#open) {
+      const arithmetic = new CpuArithmetic(this.#startKernelWorkers());
+      const blend = new Blend(arithmetic, { budgetBytes: SAVER_BUDGET_BYTES, keepsSources: false });
+      this.#open = { arithmetic, blend };
+    }
+    return this.#open;
+  }
+
+  /** @param budgetBytes what the user allows altogether. */
+  blend(budgetBytes: number): Blend {
+    const { blend } = this.#opened();
+    blend.budgetBytes = Math.min(budgetBytes, SAVER_BUDGET_BYTES);
+    return blend;
+  }
+
+  forget(checkpoint: Checkpoint): void {
+    this.#open?.blend.forget(checkpoint);
+  }
+
+  async dispose(): Promise<void> {
+    const open = this.#open;
+    this.#open = null;
+    await open?.blend.dispose();
+    open?.arithmetic.dispose();
+  }
 }
 
 /** Loose files that more may follow, the checkpoints that came of them, and what was said about those that broke. */
@@ -91,7 +152,7 @@ export class Engine implements EngineApi {
   #asking: AbortController | null = null;
   readonly #turns = new Turns();
 
-  constructor(surroundings: EngineSurroundings = { gpu: gpuHere(), startReferenceWorkers: () => [] }) {
+  constructor(surroundings: EngineSurroundings = { gpu: gpuHere(), startKernelWorkers: () => [] }) {
     this.#surroundings = surroundings;
   }
 
@@ -128,18 +189,22 @@ export class Engine implements EngineApi {
     try {
       device = await openDevice(this.#surroundings.gpu);
       reason = device.isSoftware
-        ? `WebGPU on a software adapter (${device.label}): right, but slow.`
+        ? `WebGPU on a software adapter (${device.label}): right, but slow. Saving merges on the CPU, which is faster here.`
         : `WebGPU on ${device.label}.`;
     } catch (error) {
       if (!(error instanceof DeviceFault)) throw error;
-      reason = `${error.message} Merging runs on the methods’ float64 references in workers, and chat on the CPU.`;
+      reason = `${error.message} Merging runs on the methods’ kernels as WebAssembly in workers, and chat on the CPU.`;
     }
-    const arithmetic = device
-      ? new GpuArithmetic(device)
-      : new CpuArithmetic(this.#surroundings.startReferenceWorkers());
+    const arithmetic = device ? new GpuArithmetic(device) : new CpuArithmetic(this.#surroundings.startKernelWorkers());
     const info = { place: device ? ('gpu' as const) : ('cpu' as const), reason };
     const budgetBytes = this.#budgetBytes ?? BUDGETS[info.place].budgetBytes;
-    const place: Place = { info, speakers: new Speakers(arithmetic, budgetBytes) };
+    const saver = device?.isSoftware ? new Saver(this.#surroundings.startKernelWorkers) : null;
+    const speakers = new Speakers(arithmetic, budgetBytes);
+    const stages = stagesAt(
+      () => arithmetic,
+      () => speakers.blend.budgetBytes * STAGE_SHARE,
+    );
+    const place: Place = { info, speakers, saver, stages };
     device?.lost.then(() => this.#forgetPlace(place));
     this.#opened = place;
     return place;
@@ -151,7 +216,7 @@ export class Engine implements EngineApi {
     this.#opened = null;
     this.#place = null;
     this.#blended = null;
-    await place.speakers.abandon();
+    await Promise.all([place.speakers.abandon(), place.saver?.dispose()]);
   }
 
   add(files: readonly { readonly path: string; readonly file: File }[]): ReturnType<EngineApi['add']> {
@@ -194,6 +259,7 @@ export class Engine implements EngineApi {
     const place = await this.#open();
     await this.#inTurn('weigh', async () => {
       place.speakers.blend.forget(checkpoint);
+      place.saver?.forget(checkpoint);
       await place.speakers.letCheckpointGo(checkpoint);
     });
   }
@@ -203,13 +269,13 @@ export class Engine implements EngineApi {
     return this.#checkpoints.find((own) => own.name === model) ?? this.#checkpoints.find((own) => own.name === last);
   }
 
-  #check(recipeText: string): Check {
-    return check(parseRecipe(recipeText), (model) => this.#find(model));
+  #check(recipeText: string, stages: OpenStage): Check {
+    return check(parseRecipe(recipeText), (model) => this.#find(model), stages);
   }
 
   /** The lineup of a recipe; throws the first thing that stands against it. */
-  #lineUp(recipeText: string): Lineup {
-    const { findings, lineup } = this.#check(recipeText);
+  #lineUp(recipeText: string, stages: OpenStage): Lineup {
+    const { findings, lineup } = this.#check(recipeText, stages);
     if (lineup) return lineup;
     const error = findings.find((found) => found.severity === 'error');
     throw new MismatchFault(error?.message ?? 'These checkpoints cannot be merged.', { tensors: error?.tensors ?? [] });
@@ -217,7 +283,7 @@ export class Engine implements EngineApi {
 
   async check(recipeText: string): Promise<CheckReport> {
     const place = await this.#open();
-    const { findings, lineup } = this.#check(recipeText);
+    const { findings, lineup } = this.#check(recipeText, place.stages);
     return {
       findings,
       plan: lineup ? summarisePlan(place.speakers.blend.plan(lineup), place.speakers.blend.bytesPerSecond) : null,
@@ -226,13 +292,13 @@ export class Engine implements EngineApi {
 
   weigh(recipeText: string, onProgress: (progress: Progress) => void): Promise<WeightsMap> {
     return this.#inTurn('weigh', async (signal, place) =>
-      place.speakers.blend.map(this.#lineUp(recipeText), { signal, onProgress }),
+      place.speakers.blend.map(this.#lineUp(recipeText, place.stages), { signal, onProgress }),
     );
   }
 
   blend(recipeText: string, onProgress: (progress: Progress) => void): Promise<BlendReport> {
-    return this.#inTurn('blend', async (signal, { speakers }) => {
-      const lineup = this.#lineUp(recipeText);
+    return this.#inTurn('blend', async (signal, { speakers, stages }) => {
+      const lineup = this.#lineUp(recipeText, stages);
       await speakers.hush('blend');
       const { liveBytes } = speakers.blend.plan(lineup);
       // A loaded checkpoint goes where the blend would not fit beside it.
@@ -258,13 +324,14 @@ export class Engine implements EngineApi {
     options: { readonly name: string; readonly target: SaveTarget; readonly maxShardBytes: number },
     onProgress: (progress: Progress) => void,
   ): Promise<SaveReport> {
-    return this.#inTurn('stay', async (signal, { speakers }) => {
+    return this.#inTurn('stay', async (signal, { info, speakers, saver, stages }) => {
       const start = performance.now();
-      const lineup = this.#lineUp(recipeText);
+      const lineup = this.#lineUp(recipeText, saver?.stages ?? stages);
       const { name, target, maxShardBytes } = options;
       const archive = target.kind === 'zip' ? await openArchive(name) : null;
       const folder = archive?.folder ?? (await folderIn((target as SaveTarget & { kind: 'folder' }).handle, name));
-      const saved = await save(speakers.blend, lineup, folder, {
+      const blend = saver?.blend(speakers.blend.budgetBytes) ?? speakers.blend;
+      const saved = await save(blend, lineup, folder, {
         signal,
         onProgress,
         name,
@@ -276,7 +343,8 @@ export class Engine implements EngineApi {
         files: saved.files,
         bytes: saved.files.reduce((sum, file) => sum + file.bytes, 0),
         milliseconds: performance.now() - start,
-        nonFinite: counted(saved.nonFinite),
+        place: saver ? 'cpu' : info.place,
+        audit: saved.audit,
         archive: archive ? await archive.file() : null,
       };
     });
@@ -331,8 +399,6 @@ export class Engine implements EngineApi {
 }
 
 function summarisePlan(plan: Plan, bytesPerSecond: number | null): PlanSummary {
-  // Sources that stay are read once; others once to be measured and once to be merged.
-  const passes = plan.statistics === 'none' || plan.mode === 'resident' ? 1 : 2;
   return {
     mergedTensors: plan.mergedTensors,
     copiedTensors: plan.copiedTensors,
@@ -340,7 +406,7 @@ function summarisePlan(plan: Plan, bytesPerSecond: number | null): PlanSummary {
     writeBytes: plan.writeBytes,
     liveBytes: plan.liveBytes,
     mode: plan.mode,
-    seconds: bytesPerSecond === null ? null : (plan.readBytes * passes) / bytesPerSecond,
+    seconds: bytesPerSecond === null ? null : plan.totalReadBytes / bytesPerSecond,
     outDtype: plan.out,
   };
 }

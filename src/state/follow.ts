@@ -5,7 +5,7 @@
 
 import { toReport } from '../bytes/fault.ts';
 import { METHODS } from '../methods/index.ts';
-import { defaults, encodeValue, type Method, type Unit } from '../methods/method.ts';
+import { defaults, encodeValue, type Method, type StatisticUnit } from '../methods/method.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { BlendReport, PlanSummary } from './engine-api.ts';
 import { bytesFigure, plural, timeFigure } from './figures.ts';
@@ -98,8 +98,7 @@ export function follow(studio: Studio): Follower {
   }
 
   function needsReading(recipe: Recipe): boolean {
-    const unit = statisticsUnit(recipe);
-    return unit !== null && measuredKey !== keyOf(recipe, unit);
+    return readingOf(recipe) !== null && measuredKey !== keyOf(recipe);
   }
 
   async function weigh(text: string, recipe: Recipe, isStale: () => boolean): Promise<void> {
@@ -108,7 +107,7 @@ export function follow(studio: Studio): Follower {
       if (!isStale()) set({ awaitsMeasure: true });
       return;
     }
-    measuredKey = keyOf(recipe, statisticsUnit(recipe));
+    measuredKey = keyOf(recipe);
     if (!isStale()) set({ map, awaitsMeasure: false });
   }
 
@@ -120,7 +119,7 @@ export function follow(studio: Studio): Follower {
     // A blend that finished is the live one, also where the text has moved on since.
     if (report.blend > (get().blend?.blend ?? -1))
       set({ blend: report, blendText: text, outcome: blendOutcome(report) });
-    measuredKey = keyOf(recipe, statisticsUnit(recipe));
+    measuredKey = keyOf(recipe);
     if (!isStale() && (get().map === null || get().awaitsMeasure)) await weigh(text, recipe, isStale);
   }
 
@@ -163,10 +162,16 @@ export function follow(studio: Studio): Follower {
   };
 }
 
-/** The unit whose statistics a recipe needs, or null where it needs none. Values that vary count by their rest. */
-function statisticsUnit(recipe: Recipe): Unit | null {
+/**
+ * What the map's figures need to have read: sums along rows or columns, per element, or of whole tensors, which the
+ * changes from a base are, too; null where it needs nothing. Values that vary count by their rest.
+ */
+function readingOf(recipe: Recipe): 'row' | 'column' | 'element' | 'tensor' | null {
   const method = METHODS.get(recipe.method);
-  return method ? method.statistics(shownValues(method, recipe)) : null;
+  if (!method) return null;
+  const unit: StatisticUnit | null = method.statistics(shownValues(method, recipe));
+  if (unit === 'row' || unit === 'column' || unit === 'element') return unit;
+  return unit !== null || (method.base !== 'none' && recipe.base !== null) ? 'tensor' : null;
 }
 
 function shownValues(method: Method, recipe: Recipe): Record<string, number> {
@@ -178,10 +183,9 @@ function shownValues(method: Method, recipe: Recipe): Record<string, number> {
   return values;
 }
 
-/** Statistics serve every unit down to tensors alike; rows and elements each need their own reading. */
-function keyOf(recipe: Recipe, unit: Unit | null): string {
-  const kind = unit === 'row' || unit === 'element' ? unit : 'tensor';
-  return JSON.stringify([kind, recipe.base, recipe.models.map(({ model }) => model).sort()]);
+/** Statistics serve every unit down to tensors alike; rows, columns and elements each need their own reading. */
+function keyOf(recipe: Recipe): string {
+  return JSON.stringify([readingOf(recipe), recipe.base, recipe.models.map(({ model }) => model).sort()]);
 }
 
 /** What a blend did, in one sentence. */

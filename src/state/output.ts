@@ -4,8 +4,8 @@
  */
 
 import { createStore, type StoreApi } from 'zustand/vanilla';
-import { OutputFault } from '../bytes/fault.ts';
-import type { SaveTarget } from './engine-api.ts';
+import { OutputFault, toReport } from '../bytes/fault.ts';
+import type { AuditReport, SaveReport, SaveTarget } from './engine-api.ts';
 import { bytesFigure, plural, timeFigure } from './figures.ts';
 import type { Follower } from './follow.ts';
 import type { Studio } from './studio.ts';
@@ -15,10 +15,27 @@ import type { Surroundings } from './surroundings.ts';
 const NO_DIALOG_MS = 300;
 const MAX_SHARD_BYTES = 5_000_000_000;
 
+const AUDIT_WORDS: Readonly<Record<AuditReport['verdict'], string>> = {
+  passed: 'Its audit passed.',
+  suspicious: 'Its audit warns.',
+  failed: 'Its audit FAILED.',
+};
+
 export interface OutputState {
   /** Name of the folder or zip that is made. */
   readonly name: string;
   readonly kind: SaveTarget['kind'];
+  /** The newest merge that was saved; null before one. */
+  readonly saved: SavedMerge | null;
+}
+
+/** A merge that was saved, for the page to show. */
+export interface SavedMerge {
+  /** Such as `merged.zip`, or the name that it was given in a folder. */
+  readonly name: string;
+  readonly files: SaveReport['files'];
+  readonly place: SaveReport['place'];
+  readonly audit: AuditReport;
 }
 
 export interface Output {
@@ -27,6 +44,8 @@ export interface Output {
   readonly change: (part: Partial<OutputState>) => void;
   /** Must be called within a click: a browser shows the folder dialog only then. */
   readonly save: () => Promise<void>;
+  /** Puts text on the clipboard, and says in the status line that `what` is there, or why it is not. */
+  readonly copy: (text: string, what: string) => Promise<void>;
 }
 
 /** Why a name cannot be a file's name; null where it can. */
@@ -42,7 +61,11 @@ export function nameObstacle(name: string): string | null {
 export function createOutput(studio: Studio, follower: Follower, surroundings: Surroundings): Output {
   const { pickFolder, download } = surroundings;
   const canPickFolder = pickFolder !== null;
-  const store = createStore<OutputState>()(() => ({ name: 'merged', kind: canPickFolder ? 'folder' : 'zip' }));
+  const store = createStore<OutputState>()(() => ({
+    name: 'merged',
+    kind: canPickFolder ? 'folder' : 'zip',
+    saved: null,
+  }));
 
   /** The folder to write to; 'zip' where no dialog could be shown; null where the person dismissed it. */
   async function folder(): Promise<FileSystemDirectoryHandle | 'zip' | null> {
@@ -63,6 +86,17 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
     store,
     canPickFolder,
     change: (part) => store.setState(part),
+    async copy(text, what) {
+      try {
+        await surroundings.copy(text);
+        studio.store.setState({ outcome: { tone: 'good', sentence: `${what} is on the clipboard.` } });
+      } catch {
+        const fault = new OutputFault(
+          'The browser does not let this page write to the clipboard; allow it, and try again.',
+        );
+        studio.store.setState({ fault: toReport(fault) });
+      }
+    },
     async save() {
       const { name, kind } = store.getState();
       const { text } = studio.store.getState();
@@ -80,11 +114,13 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
           const where = place === 'zip' ? `as ${name}.zip` : 'in the chosen folder';
           const noDialog =
             kind === 'folder' && place === 'zip' ? ' This browser could show no folder dialog, so it is a zip.' : '';
-          const [first] = report.nonFinite;
-          const bad = first
-            ? ` NaN or infinity in ${first.tensor} (${plural(first.count, 'value')}): lower the weights.`
-            : '';
-          const figures = `${plural(report.files.length, 'file')}, ${bytesFigure(report.bytes)}, ${timeFigure(report.milliseconds)}`;
+          const { audit, files } = report;
+          const savedName = place === 'zip' ? `${name}.zip` : name;
+          store.setState({ saved: { name: savedName, files, place: report.place, audit } });
+          const [first] = audit.findings;
+          const bad = first ? ` ${AUDIT_WORDS[audit.verdict]} ${first.message}` : '';
+          const on = report.place === 'gpu' ? 'on the GPU' : 'on the CPU';
+          const figures = `${plural(files.length, 'file')}, ${bytesFigure(report.bytes)}, ${timeFigure(report.milliseconds)} ${on}`;
           studio.store.setState({
             outcome: { tone: first ? 'warning' : 'good', sentence: `Saved ${where}: ${figures}.${noDialog}${bad}` },
           });

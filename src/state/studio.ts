@@ -6,6 +6,7 @@
 
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { type FaultReport, RecipeFault, toReport } from '../bytes/fault.ts';
+import type { Method } from '../methods/method.ts';
 import { MAX_RECIPE_CHARS } from '../recipe/document.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { diagnoseRecipe, type Problem } from '../recipe/yaml.ts';
@@ -19,6 +20,7 @@ import type {
   WeightsMap,
 } from './engine-api.ts';
 import { createHistory, type History } from './history.ts';
+import { droppedParameters, withMethod } from './method-switch.ts';
 import { afterClosing, afterOpening, proposedRecipe, withBase, withModel } from './recipe-edits.ts';
 import type { PathedFile, SamplesIndex } from './samples.ts';
 
@@ -112,6 +114,8 @@ export interface Studio {
   readonly edit: (change: (text: string) => string, gesture?: string) => void;
   readonly chooseBase: (name: string) => void;
   readonly include: (name: string, isIn: boolean) => void;
+  /** Gives the recipe another method, in one step; `models` where it takes others than the recipe has. */
+  readonly chooseMethod: (method: Method, models?: readonly string[] | null) => void;
   /**
    * Does long work under the status line: sets `work`, turns a failure into `fault`, clears both after success.
    * Resolves to null where the work failed or was stopped.
@@ -254,6 +258,22 @@ export function createStudio(engine: EngineApi, history: History = createHistory
     include(name, isIn) {
       const { recipe } = get();
       if (recipe) edit((text) => withModel(text, recipe, name, isIn));
+    },
+    chooseMethod(method, models = null) {
+      const { recipe } = get();
+      if (!recipe || (recipe.method === method.name && models === null)) return;
+      edit((text) => withMethod(text, recipe, method, openNames(), models));
+      const dropped = droppedParameters(recipe, method);
+      if (dropped.length > 0) {
+        const what = dropped.join(', ');
+        const [was, them] = dropped.length === 1 ? ['it was', 'it'] : ['they were', 'them'];
+        set({
+          outcome: {
+            tone: 'plain',
+            sentence: `${method.title} has no ${what}; ${was} removed. Undo brings ${them} back.`,
+          },
+        });
+      }
     },
   };
 }

@@ -1,10 +1,13 @@
-/** Surroundings: the few things that a page can do and a test cannot: fetch, pick a folder, hand over a download. */
+/** Surroundings: the few things that a page can do and a test cannot: fetch, pick a folder, hand over a download, fill the
+ * clipboard. */
 
 export interface Surroundings {
   readonly fetch: typeof fetch;
   /** Null where the browser has no folder picker. Must be called within a click. */
   readonly pickFolder: (() => Promise<FileSystemDirectoryHandle>) | null;
   readonly download: (file: File, name: string) => void;
+  /** Puts text on the clipboard; rejects where the browser does not let it. */
+  readonly copy: (text: string) => Promise<void>;
 }
 
 /** The Chromium-only picker, which TypeScript's DOM types leave out. */
@@ -26,6 +29,7 @@ export function windowSurroundings(page: Window & typeof globalThis): Surroundin
     pickFolder: showDirectoryPicker
       ? () => showDirectoryPicker.call(page, { id: 'fusewright', mode: 'readwrite' })
       : null,
+    copy: (text) => page.navigator.clipboard.writeText(text),
     download(file, name) {
       const address = URL.createObjectURL(file);
       const link = page.document.createElement('a');

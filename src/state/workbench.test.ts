@@ -2,9 +2,18 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DeviceFault, MalformedFault, MismatchFault, RecipeFault } from '../bytes/fault.ts';
+import { METHODS } from '../methods/index.ts';
 import { setParameter } from '../recipe/yaml.ts';
 import type { SaveReport } from './engine-api.ts';
-import { blendReport, checkpoint, checkReport, engineDouble, saveReport, weightsMap } from './engine-double.ts';
+import {
+  auditReport,
+  blendReport,
+  checkpoint,
+  checkReport,
+  engineDouble,
+  saveReport,
+  weightsMap,
+} from './engine-double.ts';
 import { mergeObstacle, statusOf } from './status.ts';
 import type { Surroundings } from './surroundings.ts';
 import { createWorkbench } from './workbench.ts';
@@ -16,10 +25,14 @@ const NO_FILE = [{ path: 'x/model.safetensors', file: new File([], 'model.safete
 function bench(part: Partial<Surroundings> = {}) {
   const double = engineDouble();
   const downloads: string[] = [];
+  const copied: string[] = [];
   const workbench = createWorkbench(double.engine, {
     fetch: () => Promise.reject(new Error('no network in tests')),
     pickFolder: null,
     download: (_, name) => downloads.push(name),
+    copy: async (text) => {
+      copied.push(text);
+    },
     ...part,
   });
   double.answer('start', () => INFO);
@@ -32,7 +45,7 @@ function bench(part: Partial<Surroundings> = {}) {
   };
   const setWeight = (value: number) =>
     studio.edit((text) => setParameter(text, { model: 'tiny-shout', name: 'weight', value }));
-  return { ...double, ...workbench, studio, follower, state, open, setWeight, downloads };
+  return { ...double, ...workbench, studio, follower, state, open, setWeight, downloads, copied };
 }
 
 /** A bench whose engine answers everything but `blend`. */
@@ -498,6 +511,40 @@ describe('saving', () => {
     expect(of('blend')).toHaveLength(2);
   });
 
+  it('keeps what the audit found for the page, and is loud where it failed', async () => {
+    const b = bench();
+    b.answer('check', () => checkReport());
+    const message = 'The result holds 3 NaN or infinite values, in x (3); a model with them does not work.';
+    const findings = [{ severity: 'failure', code: 'non-finite', message, tensors: ['x'], tensorCount: 1 }] as const;
+    b.answer('save', () => ({
+      ...saveReport(archive),
+      place: 'cpu',
+      audit: auditReport({ verdict: 'failed', findings }),
+    }));
+    await b.open(FAMILY);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(b.output.store.getState().saved).toBeNull();
+    await b.commands.save.perform();
+    expect(b.output.store.getState().saved).toMatchObject({
+      name: 'merged.zip',
+      audit: { verdict: 'failed', findings },
+    });
+    expect(statusOf(b.state())).toMatchObject({
+      tone: 'warning',
+      sentence: expect.stringMatching(/ms on the CPU\. Its audit FAILED\. The result holds 3 NaN/),
+    });
+  });
+
+  it('copies to the clipboard, and says where the browser does not let it', async () => {
+    const b = await readyBench();
+    await b.output.copy('abc', 'The hash');
+    expect(b.copied).toEqual(['abc']);
+    expect(statusOf(b.state()).sentence).toBe('The hash is on the clipboard.');
+    const refused = bench({ copy: () => Promise.reject(new DOMException('no', 'NotAllowedError')) });
+    await refused.output.copy('abc', 'The hash');
+    expect(refused.state().fault?.message).toMatch(/clipboard/);
+  });
+
   it('refuses a name that is no file name', async () => {
     const { commands, output } = await readyBench();
     for (const name of ['', ' ', 'a/b', '..', 'x'.repeat(101)]) {
@@ -507,6 +554,38 @@ describe('saving', () => {
     output.change({ name: 'mine-0.1' });
     expect(commands.save.isEnabled()).toBe(true);
   });
+});
+
+describe('another method', () => {
+  it('is one step of the history, keeps the weights, and says what it took away', async () => {
+    const { studio, state, history } = await switchBench();
+    const before = state().text;
+    studio.chooseMethod(method('karcher'));
+    expect(state().recipe).toMatchObject({ method: 'karcher', base: 'tiny-base' });
+    expect(state().outcome?.sentence).toBe(
+      'Karcher mean has no granularity, statistic, weight; they were removed. Undo brings them back.',
+    );
+    history.undo();
+    expect(state().text).toBe(before);
+    studio.chooseMethod(method('slerp'), ['tiny-spell']);
+    expect(state().recipe?.models.map((own) => own.model)).toEqual(['tiny-spell']);
+    history.undo();
+    expect(state().text).toBe(before);
+    studio.chooseMethod(method('linear'));
+    expect(state().recipe?.models[0]?.parameters).toMatchObject({ weight: { value: 0.7 } });
+  });
+
+  async function switchBench() {
+    const b = await readyBench();
+    b.setWeight(0.7);
+    return { ...b, history: b.studio.history };
+  }
+
+  function method(name: string) {
+    const found = METHODS.get(name);
+    if (!found) throw new Error(`${name} is missing`);
+    return found;
+  }
 });
 
 describe('samples', () => {

@@ -5,6 +5,8 @@ import IconX from '@tabler/icons-react/dist/esm/icons/IconX.mjs';
 import { METHODS } from '../methods/index.ts';
 import type { CheckpointSummary } from '../state/engine-api.ts';
 import { bytesFigure, plural, shortCount } from '../state/figures.ts';
+import { fullObstacle } from '../state/method-switch.ts';
+import { isTextOnly } from '../state/recipe-edits.ts';
 import { AddFiles } from './add-files.tsx';
 import styles from './checkpoint-list.module.css';
 import { CommandButton } from './command-button.tsx';
@@ -15,6 +17,7 @@ import { useStudio, useWorkbench } from './workbench-context.ts';
 export function CheckpointList() {
   const { commands } = useWorkbench();
   const checkpoints = useStudio((state) => state.checkpoints);
+  const isText = useStudio(({ recipe }) => recipe !== null && isTextOnly(recipe));
   const hasSamples = useStudio((state) => state.samples !== null);
   return (
     <section aria-labelledby="checkpoints-title" className={styles.section}>
@@ -26,6 +29,7 @@ export function CheckpointList() {
           </li>
         ))}
       </ul>
+      {isText && <p className={styles.skill}>This recipe says in its text which layers come from which checkpoint.</p>}
       <Refusals />
       <AddFiles />
       {!hasSamples && (
@@ -39,12 +43,16 @@ function CheckpointCard({ checkpoint }: { checkpoint: CheckpointSummary }) {
   const { studio } = useWorkbench();
   const { name } = checkpoint;
   const recipe = useStudio((state) => state.recipe);
-  const canEdit = useStudio((state) => state.recipe !== null && state.problems.length === 0);
+  const canEdit = useStudio(
+    (state) => state.recipe !== null && state.problems.length === 0 && !isTextOnly(state.recipe),
+  );
   const isOnly = useStudio((state) => state.checkpoints.length === 1);
   const about = useStudio((state) => state.samples?.models.find(({ folder }) => folder === name)?.description ?? null);
   const place = recipe?.models.findIndex(({ model }) => model === name) ?? -1;
   const isBase = recipe ? recipe.base === name : isOnly;
-  const isLastModel = place >= 0 && recipe?.models.length === 1;
+  const method = recipe ? METHODS.get(recipe.method) : undefined;
+  const isNeeded = place >= 0 && (recipe?.models.length ?? 0) <= (method?.models.min ?? 1);
+  const obstacle = recipe && place < 0 ? fullObstacle(recipe, method) : null;
 
   return (
     // A fieldset would put its legend into every control's name.
@@ -62,6 +70,7 @@ function CheckpointCard({ checkpoint }: { checkpoint: CheckpointSummary }) {
         {facts(checkpoint).join(' · ')}
       </p>
       {about && <p className={styles.skill}>{about}</p>}
+      {obstacle && <p className={styles.figures}>{obstacle}</p>}
       {checkpoint.chatObstacle && <p className={styles.obstacle}>{checkpoint.chatObstacle}</p>}
       <div className={styles.roles}>
         <Radio
@@ -72,11 +81,11 @@ function CheckpointCard({ checkpoint }: { checkpoint: CheckpointSummary }) {
           disabled={!canEdit}
           onChange={() => studio.chooseBase(name)}
         />
-        {recipe && !(isBase && METHODS.get(recipe.method)?.base === 'required') && (
+        {recipe && !(isBase && method?.base === 'required') && (
           <Checkbox
             label="In the blend"
             checked={place >= 0}
-            disabled={!canEdit || isLastModel}
+            disabled={!canEdit || isNeeded || obstacle !== null}
             onChange={(event) => studio.include(name, event.currentTarget.checked)}
           />
         )}

@@ -22,12 +22,13 @@ function ariaShortcut(shortcut: string): string {
 
 export function CommandButton({ command, icon, ...rest }: { command: Command; icon?: ReactNode } & ButtonProps) {
   const isEnabled = useEnabled(command);
+  const obstacle = isEnabled ? null : (command.obstacle?.() ?? null);
   return (
     <Button
       {...rest}
       {...(icon ? { leftSection: icon } : {})}
       disabled={!isEnabled}
-      title={command.shortcut ? shortcutText(command.shortcut) : undefined}
+      title={obstacle ?? (command.shortcut ? shortcutText(command.shortcut) : undefined)}
       aria-keyshortcuts={command.shortcut ? ariaShortcut(command.shortcut) : undefined}
       onClick={() => void command.perform()}
     >

@@ -10,7 +10,9 @@ export function MapReadout({ map, cell, place }: { map: WeightsMap; cell: MapCel
   if (!cell || !row) {
     return (
       <p className={styles.readout}>
-        Click a cell or a row to set its weight; drag a cell up or down; Delete resets it.
+        {map.handle === null
+          ? 'Point at a cell for its figures.'
+          : 'Click a cell or a row to set its weight; drag a cell up or down; Delete resets it.'}
       </p>
     );
   }
@@ -28,13 +30,15 @@ export function MapReadout({ map, cell, place }: { map: WeightsMap; cell: MapCel
 
 function figuresOf(cell: MapCell, model: number): string[] {
   const [low, high] = cell.ranges[model] ?? [Number.NaN, Number.NaN];
-  const out = [`weight ${(cell.weights[model] ?? Number.NaN).toFixed(3)}`];
+  const weight = cell.weights[model] ?? Number.NaN;
+  const out = [Number.isFinite(weight) ? `weight ${weight.toFixed(3)}` : 'no weight known'];
   if (high - low > 5e-4) out.push(`from ${low.toFixed(3)} to ${high.toFixed(3)}`);
   if (cell.isSet[model]) out.push('set by hand');
   const rms = cell.rmsChange?.[model];
-  if (rms !== undefined) out.push(`rms change ${rms.toExponential(2)}`);
+  if (rms !== undefined && Number.isFinite(rms)) out.push(`rms change ${rms.toExponential(2)}`);
   const changed = cell.changedShare?.[model];
-  if (changed !== undefined) out.push(`${(changed * 100).toFixed(1)} % of parameters changed`);
+  if (changed !== undefined && Number.isFinite(changed))
+    out.push(`${(changed * 100).toFixed(1)} % of parameters changed`);
   out.push(plural(cell.tensors, 'tensor'), `${countFigure(cell.elements)} parameters`);
   return out;
 }

@@ -1,11 +1,17 @@
 /** The method and its parameters. Every control here is derived from the method's declaration. */
 
 import { NativeSelect, Switch } from '@mantine/core';
+import { useState } from 'react';
 import { METHODS } from '../methods/index.ts';
-import type { NumberParameter, Parameter } from '../methods/method.ts';
+import type { Method, NumberParameter, Parameter } from '../methods/method.ts';
 import type { Recipe, Scalar } from '../recipe/recipe.ts';
-import { setMethod, setParameter } from '../recipe/yaml.ts';
+import { setParameter } from '../recipe/yaml.ts';
+import { switchQuestion } from '../state/method-switch.ts';
+import { isTextOnly } from '../state/recipe-edits.ts';
 import { settable, shownValue } from '../state/shown-value.ts';
+import { MethodFinder } from './method-finder.tsx';
+import { METHOD_GROUPS } from './method-groups.ts';
+import { MethodQuestion } from './method-question.tsx';
 import styles from './method-panel.module.css';
 import { ModelLetter } from './model-letter.tsx';
 import { NumberControl } from './number-control.tsx';
@@ -16,48 +22,104 @@ export function MethodPanel() {
   const { studio } = useWorkbench();
   const recipe = useStudio((state) => state.recipe);
   const isBroken = useStudio((state) => state.problems.length > 0);
+  const checkpoints = useStudio((state) => state.checkpoints);
+  const [asked, setAsked] = useState<Method | null>(null);
   const method = recipe ? METHODS.get(recipe.method) : undefined;
-  const shared = settable(method?.params ?? {});
-  const choices = shared.filter(([, { kind }]) => kind === 'choice');
-  const others = shared.filter(([, { kind }]) => kind !== 'choice');
+  const open = checkpoints.map(({ name }) => name);
+  const question = recipe && asked ? switchQuestion(recipe, asked, open) : null;
+  const isDisabled = !recipe || isBroken;
+  const pick = (next: Method | undefined) => {
+    if (!recipe || !next) return;
+    const isAsked = next.name !== recipe.method && switchQuestion(recipe, next, open) !== null;
+    setAsked(isAsked ? next : null);
+    if (!isAsked) studio.chooseMethod(next);
+  };
   return (
     <section aria-labelledby="method-title" className={styles.section}>
       <h2 id="method-title">How to blend</h2>
-      <NativeSelect
-        label="Method"
-        description={method?.summary ?? 'Open a second checkpoint to choose.'}
-        disabled={!recipe || isBroken}
-        value={recipe?.method ?? 'varm'}
-        onChange={(event) => {
-          const name = event.currentTarget.value;
-          studio.edit((text) => setMethod(text, name));
-        }}
-        data={[...METHODS.values()].map(({ name, title }) => ({ value: name, label: title }))}
-      />
+      <div className={styles.pick}>
+        <NativeSelect
+          label="Method"
+          disabled={isDisabled}
+          value={question?.method.name ?? recipe?.method ?? 'varm'}
+          onChange={(event) => pick(METHODS.get(event.currentTarget.value))}
+          data={METHOD_GROUPS.map(({ family, methods }) => ({
+            group: family,
+            items: methods.map(({ name, title }) => ({ value: name, label: title })),
+          }))}
+        />
+        <MethodFinder current={recipe?.method ?? null} isDisabled={isDisabled} onPick={pick} />
+      </div>
+      <MethodSentence method={question?.method ?? method} />
+      {question && method && (
+        <MethodQuestion
+          key={question.method.name}
+          question={question}
+          currentTitle={method.title}
+          onKeep={() => setAsked(null)}
+          onAnswer={(models) => {
+            setAsked(null);
+            studio.chooseMethod(question.method, models);
+          }}
+        />
+      )}
       {isBroken && <p className={styles.note}>The controls wait until the recipe below can be read again.</p>}
-      {recipe && method && (
-        <fieldset className={styles.fields} disabled={isBroken}>
-          <legend className={styles.hidden}>Parameters</legend>
-          <div className={styles.choices}>
-            {choices.map(([name, parameter]) => (
-              <Control key={name} recipe={recipe} name={name} parameter={parameter} model={null} />
+      {recipe && method && !question && <Parameters recipe={recipe} method={method} isDisabled={isBroken} />}
+    </section>
+  );
+}
+
+/** What a method does, and where it is written down. */
+function MethodSentence({ method }: { method: Method | undefined }) {
+  if (!method) return <p className={styles.help}>Open a second checkpoint to choose.</p>;
+  return (
+    <p className={styles.help}>
+      {method.summary}
+      {method.paper !== null && (
+        <>
+          {' '}
+          <a href={method.paper} target="_blank" rel="noreferrer">
+            Source
+          </a>
+        </>
+      )}
+    </p>
+  );
+}
+
+function Parameters({ recipe, method, isDisabled }: { recipe: Recipe; method: Method; isDisabled: boolean }) {
+  const shared = settable(method.params);
+  const choices = shared.filter(([, { kind }]) => kind === 'choice');
+  const numbers = shared.filter(([, { kind }]) => kind === 'number');
+  const switches = shared.filter(([, { kind }]) => kind === 'boolean');
+  return (
+    <fieldset className={styles.fields} disabled={isDisabled}>
+      <legend className={styles.hidden}>Parameters</legend>
+      <div className={styles.choices}>
+        {choices.map(([name, parameter]) => (
+          <Control key={name} recipe={recipe} name={name} parameter={parameter} model={null} />
+        ))}
+      </div>
+      {[...numbers, ...switches].map(([name, parameter]) => (
+        <Control key={name} recipe={recipe} name={name} parameter={parameter} model={null} />
+      ))}
+      {isTextOnly(recipe) ? (
+        <p className={styles.note}>
+          This recipe {recipe.modules ? 'takes layers from several models' : 'has several parts'}; what each model
+          brings is set in its text below.
+        </p>
+      ) : (
+        settable(method.perModel).map(([name, parameter]) => (
+          <div key={name} className={styles.perModel}>
+            <h3>{name}</h3>
+            <p className={styles.help}>{parameter.help}</p>
+            {recipe.models.map(({ model }, index) => (
+              <Control key={model} recipe={recipe} name={name} parameter={parameter} model={model} index={index} />
             ))}
           </div>
-          {others.map(([name, parameter]) => (
-            <Control key={name} recipe={recipe} name={name} parameter={parameter} model={null} />
-          ))}
-          {settable(method.perModel).map(([name, parameter]) => (
-            <div key={name} className={styles.perModel}>
-              <h3>{name}</h3>
-              <p className={styles.help}>{parameter.help}</p>
-              {recipe.models.map(({ model }, index) => (
-                <Control key={model} recipe={recipe} name={name} parameter={parameter} model={model} index={index} />
-              ))}
-            </div>
-          ))}
-        </fieldset>
+        ))
       )}
-    </section>
+    </fieldset>
   );
 }
 
@@ -122,6 +184,12 @@ function Control({ recipe, name, parameter, model, index = -1 }: ControlProps) {
   );
 }
 
-function range({ min, max, step }: NumberParameter) {
-  return { min, max, step };
+/** More steps than this are no use on a slider of some hundred pixels. */
+const MOST_SLIDER_STEPS = 2000;
+
+function range({ min, max, step, strict }: NumberParameter) {
+  const hasSlider = (max - min) / step <= MOST_SLIDER_STEPS;
+  // Whole numbers without an order, such as seeds, can be drawn as well as typed.
+  const canDraw = !hasSlider && step === 1 && strict;
+  return { min, max, step, hasSlider, canDraw };
 }

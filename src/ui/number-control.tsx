@@ -1,7 +1,11 @@
-/** A number as a slider with a field beside it. One drag of the slider is one step of the history. */
+/**
+ * A number as a slider with a field beside it, or as a field alone where its range is too wide. One drag of the slider
+ * is one step of the history.
+ */
 
 import { ActionIcon } from '@mantine/core';
 import IconX from '@tabler/icons-react/dist/esm/icons/IconX.mjs';
+import IconDice5 from '@tabler/icons-react/dist/esm/icons/IconDice5.mjs';
 import { type CSSProperties, type ReactNode, useId, useState } from 'react';
 import styles from './number-control.module.css';
 import { useWorkbench } from './workbench-context.ts';
@@ -16,6 +20,10 @@ interface NumberControlProps {
   readonly min: number;
   readonly max: number;
   readonly step: number;
+  /** False where the range is too wide for a slider: there is only the field then. */
+  readonly hasSlider?: boolean;
+  /** Whether a random whole number of the range can be drawn, as for seeds. */
+  readonly canDraw?: boolean;
   /** Whether it may be unset, and then shows `unsetWord`. */
   readonly canUnset?: boolean;
   readonly unsetWord?: string;
@@ -28,6 +36,7 @@ interface NumberControlProps {
 export function NumberControl(props: NumberControlProps) {
   const { name, caption, value, min, max, step, onChange } = props;
   const { canUnset = false, unsetWord = 'off', varies = false, isDisabled = false, isFocusedFirst = false } = props;
+  const { hasSlider = true, canDraw = false } = props;
   const { studio } = useWorkbench();
   const [draft, setDraft] = useState<string | null>(null);
   const gesture = useId();
@@ -47,26 +56,28 @@ export function NumberControl(props: NumberControlProps) {
   };
 
   return (
-    <div className={styles.control}>
+    <div className={styles.control} data-wide={!hasSlider || undefined}>
       <span className={styles.caption}>{caption}</span>
-      <input
-        type="range"
-        className={styles.range}
-        aria-label={name}
-        aria-valuetext={value === null ? wordNow : undefined}
-        min={min}
-        max={max}
-        step={step}
-        value={shown}
-        disabled={isDisabled}
-        data-unset={value === null || undefined}
-        data-autofocus={isFocusedFirst || undefined}
-        style={{ '--filled': `${value === null ? 0 : filled}%` } as CSSProperties}
-        onPointerDown={() => studio.history.hold(gesture)}
-        onPointerUp={() => studio.history.release()}
-        onPointerCancel={() => studio.history.release()}
-        onChange={(event) => onChange(event.currentTarget.valueAsNumber, gesture)}
-      />
+      {hasSlider && (
+        <input
+          type="range"
+          className={styles.range}
+          aria-label={name}
+          aria-valuetext={value === null ? wordNow : undefined}
+          min={min}
+          max={max}
+          step={step}
+          value={shown}
+          disabled={isDisabled}
+          data-unset={value === null || undefined}
+          data-autofocus={isFocusedFirst || undefined}
+          style={{ '--filled': `${value === null ? 0 : filled}%` } as CSSProperties}
+          onPointerDown={() => studio.history.hold(gesture)}
+          onPointerUp={() => studio.history.release()}
+          onPointerCancel={() => studio.history.release()}
+          onChange={(event) => onChange(event.currentTarget.valueAsNumber, gesture)}
+        />
+      )}
       <span className={styles.fieldBox}>
         <input
           type="number"
@@ -95,6 +106,22 @@ export function NumberControl(props: NumberControlProps) {
           </ActionIcon>
         )}
       </span>
+      {canDraw && (
+        <ActionIcon
+          size={24}
+          variant="subtle"
+          color="gray"
+          aria-label={`Draw another ${name}`}
+          title={`Draw another ${name}`}
+          disabled={isDisabled}
+          onClick={() => {
+            setDraft(null);
+            onChange(drawn(min, max), `${gesture}-drawn`);
+          }}
+        >
+          <IconDice5 size={15} aria-hidden />
+        </ActionIcon>
+      )}
       {varies && value !== null && (
         <span className={styles.varies} title="The recipe sets other values for some layers or tensors.">
           varies
@@ -102,4 +129,10 @@ export function NumberControl(props: NumberControlProps) {
       )}
     </div>
   );
+}
+
+/** A whole number from `min` to `max`, both included; the range may have up to 32 bits. */
+function drawn(min: number, max: number): number {
+  const [word = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return min + (word % (max - min + 1));
 }

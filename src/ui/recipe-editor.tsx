@@ -3,7 +3,9 @@
 import { Button, Textarea } from '@mantine/core';
 import IconDownload from '@tabler/icons-react/dist/esm/icons/IconDownload.mjs';
 import IconFolderOpen from '@tabler/icons-react/dist/esm/icons/IconFolderOpen.mjs';
+import IconTerminal from '@tabler/icons-react/dist/esm/icons/IconTerminal2.mjs';
 import { FileButton } from './add-files.tsx';
+import { CommandButton } from './command-button.tsx';
 import styles from './recipe-editor.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
@@ -11,7 +13,7 @@ import { useStudio, useWorkbench } from './workbench-context.ts';
 const OWN_ARIA = { withAria: false };
 
 export function RecipeEditor() {
-  const { studio, surroundings } = useWorkbench();
+  const { studio, surroundings, commands } = useWorkbench();
   const text = useStudio((state) => state.text);
   const problems = useStudio((state) => state.problems);
   return (
@@ -35,7 +37,14 @@ export function RecipeEditor() {
         >
           Download
         </Button>
+        <CommandButton
+          command={commands.copyMergekit}
+          variant="subtle"
+          size="compact-xs"
+          icon={<IconTerminal size={13} aria-hidden />}
+        />
       </div>
+      <MergekitNote />
       <Textarea
         aria-label="Recipe"
         aria-describedby="recipe-problems"
@@ -66,4 +75,15 @@ export function RecipeEditor() {
       </ul>
     </section>
   );
+}
+
+/** Why mergekit cannot be given this recipe, said rather than hidden in a tooltip. */
+function MergekitNote() {
+  const { commands } = useWorkbench();
+  // Again with every text and method.
+  useStudio((state) => state.text);
+  const hasProblems = useStudio((state) => state.problems.length > 0);
+  const obstacle = commands.copyMergekit.obstacle?.() ?? null;
+  if (obstacle === null || hasProblems) return null;
+  return <p className={styles.note}>{obstacle}</p>;
 }

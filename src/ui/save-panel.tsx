@@ -5,6 +5,7 @@ import IconDownload from '@tabler/icons-react/dist/esm/icons/IconDownload.mjs';
 import { setDtype } from '../recipe/yaml.ts';
 import { bytesFigure } from '../state/figures.ts';
 import { nameObstacle } from '../state/output.ts';
+import { AuditPanel } from './audit-panel.tsx';
 import { CommandButton } from './command-button.tsx';
 import styles from './save-panel.module.css';
 import { useOutput, useStudio, useWorkbench } from './workbench-context.ts';
@@ -60,9 +61,10 @@ export function SavePanel() {
         <p className={styles.note}>
           {bytes === null
             ? 'Nothing to keep yet.'
-            : `${bytesFigure(bytes)} of safetensors, with config, tokenizer, recipe and model card.`}
+            : `${bytesFigure(bytes)} of safetensors, with config, tokenizer, recipe, model card and audit.`}
         </p>
       </div>
+      <AuditPanel />
     </section>
   );
 }

@@ -54,13 +54,13 @@ interface Editing {
 
 export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   const { studio, commands } = useWorkbench();
-  const isBroken = useStudio((state) => state.problems.length > 0);
+  // A recipe that cannot be read takes no weight, and some methods have none to take.
+  const isFixed = useStudio((state) => state.problems.length > 0) || map.handle === null;
   const [active, setActive] = useState<CellPlace>({ row: 0, column: -1, model: 0 });
   const [pointed, setPointed] = useState<CellPlace | null>(null);
   const [draft, setDraft] = useState<Draft | null>(null);
   const [opened, setEditing] = useState<Editing | null>(null);
-  // A recipe that cannot be read takes no weight.
-  const editing = isBroken ? null : opened;
+  const editing = isFixed ? null : opened;
   const drag = useRef<Drag | null>(null);
   const hasDragged = useRef(false);
   const wrapper = useRef<HTMLDivElement>(null);
@@ -83,14 +83,14 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   const setValue = (place: CellPlace, value: number | null, gesture?: string) => {
     const filter = place.column < 0 ? rows[place.row]?.filter : cellAt(place)?.filter;
     const model = models[place.model];
-    if (filter == null || model === undefined || isBroken) return;
+    if (filter == null || model === undefined || handle === null || isFixed) return;
     studio.edit((text) => setFilteredValue(text, { model, name: handle, filter, value }), gesture);
   };
 
   const shownWeight = (place: CellPlace) => cellAt(place)?.weights[place.model] ?? 0;
 
   const nudge = (place: CellPlace, by: number) => {
-    if (place.column < 0 || !cellAt(place)) return;
+    if (place.column < 0 || !cellAt(place) || isFixed) return;
     const from = draft && samePlace(draft.place, place) ? draft.value : shownWeight(place);
     const value = rounded(from + by, handleMin, handleMax);
     setDraft({ place, value });
@@ -106,7 +106,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
   const edit = (place: CellPlace) => {
     const element = elementAt(wrapper.current, place);
     const box = wrapper.current?.getBoundingClientRect();
-    if (!element || !box || isBroken) return;
+    if (!element || !box || isFixed) return;
     if (place.column < 0 ? rows[place.row]?.filter == null : !cellAt(place)) return;
     const { left, top: y, width, height } = element.getBoundingClientRect();
     setEditing({ place, left: left - box.left, top: y - box.top, width, height });
@@ -152,7 +152,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
       setPointed(placeOfTarget(event.target));
       return;
     }
-    if (isBroken) return;
+    if (isFixed) return;
     const up = now.startY - event.clientY;
     if (!now.hasMoved && Math.abs(up) < CLICK_PX) return;
     if (!now.hasMoved) studio.history.hold('map-drag');
@@ -202,6 +202,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
         {/* oxlint-disable-next-line jsx-a11y/no-static-element-interactions -- the handlers belong to the grid's cells */}
         <div
           className={styles.scroller}
+          data-fixed={map.handle === null || undefined}
           onKeyDown={onKeyDown}
           onPointerDown={onPointerDown}
           onPointerMove={onPointerMove}

@@ -190,16 +190,17 @@ function spacing(value: number, dtype: string): number {
 }
 
 /**
- * The largest deviation of a result, in units of what is allowed: for F32 4e-6 of the tensor's root mean square, for
- * 16 bits `roundings` halves of the distance between neighbours.
+ * The largest deviation of a result, in units of what is allowed: 4e-6 of the tensor's root mean square, which is what
+ * float32 arithmetic may do, and for 16 bits `roundings` halves of the distance between neighbours.
  */
 export function deviation(got: OracleTensor, expected: Float64Array, roundings = 1): number {
   if (got.values.length !== expected.length) return Number.POSITIVE_INFINITY;
   const scale = Math.sqrt(expected.reduce((sum, x) => sum + x * x, 0) / expected.length);
   let worst = 0;
   expected.forEach((want, i) => {
-    const allowed = got.dtype === 'F32' ? 4e-6 * scale : (roundings * spacing(want, got.dtype)) / 2 + 1e-12 * scale;
-    const off = Math.abs(at(got.values, i) - want) / allowed;
+    const rounding = got.dtype === 'F32' ? 0 : (roundings * spacing(want, got.dtype)) / 2;
+    const distance = Math.abs(at(got.values, i) - want);
+    const off = distance === 0 ? 0 : distance / (4e-6 * scale + rounding);
     worst = Number.isNaN(off) ? Number.POSITIVE_INFINITY : Math.max(worst, off);
   });
   return worst;

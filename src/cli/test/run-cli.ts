@@ -11,7 +11,7 @@ export interface CliResult {
 /** One call. Computes on the CPU in this thread unless told otherwise. */
 export async function runCli(
   args: readonly string[],
-  options: Partial<Pick<RunSurroundings, 'signal' | 'referenceWorker'>> & { onStderr?: (text: string) => void } = {},
+  options: Partial<Pick<RunSurroundings, 'signal' | 'kernelWorker'>> & { onStderr?: (text: string) => void } = {},
 ): Promise<CliResult> {
   const said = { stdout: '', stderr: '' };
   const code = await run(args, {
@@ -23,7 +23,7 @@ export async function runCli(
       },
     },
     signal: options.signal ?? new AbortController().signal,
-    referenceWorker: options.referenceWorker ?? null,
+    kernelWorker: options.kernelWorker ?? null,
   });
   return { code, ...said };
 }

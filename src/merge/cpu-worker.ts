@@ -1,0 +1,241 @@
+/**
+ * CpuWorker: one thread's share of merging on the CPU. It holds the batches that it was given, computes on them with
+ * its own `CpuKernels`, and gives their memory back when they are let go. It runs in a worker (`kernel.worker.ts`,
+ * `cli/kernel-worker.ts`) or in place, and knows neither of them; what goes where is `cpu-arithmetic.ts`.
+ */
+
+import { CpuKernels, type KernelResult, type Ranks } from '../cpu/kernels.ts';
+import { BLOCK_ELEMENTS, blocksOf, type LoadedPiece, type MeasuredPiece, type MeasureKind } from '../methods/kernel.ts';
+import { METHODS } from '../methods/index.ts';
+import type { Method, Pass, SelectPass, SumPass } from '../methods/method.ts';
+import type { DigitQuery, MergeWork, PieceWork } from './arithmetic.ts';
+import { countBits, DigitCounter } from './cpu-counts.ts';
+import { RankSorter } from './cpu-ranks.ts';
+import type { Digit, TieQuery } from './selection.ts';
+
+/** Blocks whose keys are made at a time: enough to hide the call, few enough to stay in a core's cache. */
+const TILE_BLOCKS = 16;
+
+/** Ranks of the batch at hand are kept for its next call up to this size. */
+const MOST_RANK_BYTES = 32 * 2 ** 20;
+
+/** A method and one of its passes by their names, as they travel. */
+export interface PassName {
+  readonly method: string;
+  readonly pass: string;
+}
+
+/** How pieces are to be merged. */
+export interface MergeOrder {
+  readonly method: string;
+  readonly storage: 'packed' | 'float32';
+  readonly isAudited: boolean;
+}
+
+/** One thread's batches and kernels. Every call is synchronous and takes and gives plain data. */
+export class CpuWorker {
+  readonly #kernels = new CpuKernels();
+  readonly #sorter = new RankSorter();
+  readonly #counter = new DigitCounter();
+  readonly #batches = new Map<number, readonly LoadedPiece[]>();
+  #tile = new Uint32Array(0);
+  /** Ranks by piece of the batch that asked last. */
+  readonly #ranks = new Map<number, readonly Uint32Array<ArrayBuffer>[]>();
+  /** Arrays that ranks lay in, to be filled again: fresh ones cost as much as the sorting. */
+  #spareRanks: Uint32Array<ArrayBuffer>[] = [];
+  #ranked = -1;
+  #rankBytes = 0;
+
+  /** Holds a batch until it is released. */
+  load(id: number, pieces: readonly LoadedPiece[]): void {
+    this.#batches.set(id, pieces);
+  }
+
+  /** Lets a batch go. @returns the memory that its sources lay in */
+  release(id: number): ArrayBuffer[] {
+    const pieces = this.#batches.get(id) ?? [];
+    this.#batches.delete(id);
+    if (this.#ranked === id) this.#forgetRanks();
+    return [...new Set(pieces.flatMap(({ bytes }) => bytes.map(({ buffer }) => buffer)))];
+  }
+
+  measure(id: number, pieces: readonly number[], kind: MeasureKind): MeasuredPiece[] {
+    return pieces.map((piece) => this.#kernels.measure(this.#piece(id, piece), kind));
+  }
+
+  sums(id: number, name: PassName, work: readonly PieceWork[]): Float64Array[] {
+    const { method, pass } = findPass(name, isSums);
+    return work.map(({ piece, numbers }) =>
+      this.#kernels.sums(this.#piece(id, piece), method, pass, numbers, this.#ranksOf(method, id, piece)),
+    );
+  }
+
+  histogram(
+    id: number,
+    name: PassName,
+    work: readonly (PieceWork & { readonly queries: readonly DigitQuery[] })[],
+    digit: Digit,
+  ): Uint32Array[] {
+    const bins = 2 ** digit.width;
+    return work.map((item) => {
+      const counts = new Uint32Array(item.queries.length * bins);
+      this.#eachTile(id, name, item, (query, keys) => {
+        this.#counter.count(keys, item.queries[query]?.prefix ?? 0, digit, counts, query * bins);
+      });
+      return counts;
+    });
+  }
+
+  countEqual(
+    id: number,
+    name: PassName,
+    work: readonly (PieceWork & { readonly queries: readonly TieQuery[] })[],
+  ): Uint32Array[] {
+    return work.map((item) => {
+      const shape = this.#piece(id, item.piece);
+      const blocks = [...blocksOf(shape, shape.tensorElements, BLOCK_ELEMENTS)];
+      const counts = new Uint32Array(item.queries.length * blocks.length);
+      this.#eachTile(id, name, item, (query, keys, tile) => {
+        const bits = item.queries[query]?.bits ?? 0;
+        const [origin = 0] = blocks[tile * TILE_BLOCKS] ?? [];
+        blocks.slice(tile * TILE_BLOCKS, (tile + 1) * TILE_BLOCKS).forEach(([from, to], n) => {
+          const at = query * blocks.length + tile * TILE_BLOCKS + n;
+          counts[at] = countBits(keys.subarray(from - origin, to - origin), bits);
+        });
+      });
+      return counts;
+    });
+  }
+
+  keys(
+    id: number,
+    name: PassName,
+    work: PieceWork & { readonly key: number; readonly from: number; readonly to: number },
+  ): Uint32Array {
+    const { method, pass } = findPass(name, isSelect);
+    const { key, from, to, numbers } = work;
+    const into = new Uint32Array(to - from);
+    const ranks = this.#ranksOf(method, id, work.piece);
+    this.#kernels.keys(this.#piece(id, work.piece), method, pass, numbers, ranks, key, from, to, into);
+    return into;
+  }
+
+  merge(id: number, order: MergeOrder, work: readonly MergeWork[]): KernelResult[] {
+    const method = findMethod(order.method);
+    return work.map(({ piece, numbers, out }) =>
+      this.#kernels.merge(this.#piece(id, piece), method, numbers, out, order.storage, {
+        isAudited: order.isAudited,
+        ranks: this.#ranksOf(method, id, piece),
+      }),
+    );
+  }
+
+  trim(): void {
+    this.#forgetRanks();
+    this.#spareRanks = [];
+    this.#tile = new Uint32Array(0);
+    this.#kernels.trim();
+  }
+
+  #piece(id: number, piece: number): LoadedPiece {
+    const found = this.#batches.get(id)?.[piece];
+    if (!found) throw new Error(`no piece ${piece} in batch ${id}`);
+    return found;
+  }
+
+  /** Makes the keys of every query tile by tile; a key that several queries share is made once. */
+  #eachTile(
+    id: number,
+    name: PassName,
+    item: PieceWork & { readonly queries: readonly { readonly key: number }[] },
+    use: (query: number, keys: Uint32Array, tile: number) => void,
+  ): void {
+    const { method, pass } = findPass(name, isSelect);
+    const piece = this.#piece(id, item.piece);
+    const ranks = this.#ranksOf(method, id, item.piece);
+    const blocks = [...blocksOf(piece, piece.tensorElements, BLOCK_ELEMENTS)];
+    if (this.#tile.length === 0) this.#tile = new Uint32Array(TILE_BLOCKS * BLOCK_ELEMENTS);
+    const keys = [...new Set(item.queries.map(({ key }) => key))];
+    for (let tile = 0; tile * TILE_BLOCKS < blocks.length; tile++) {
+      const [from] = blocks[tile * TILE_BLOCKS] ?? [0];
+      const [, to] = blocks[Math.min((tile + 1) * TILE_BLOCKS, blocks.length) - 1] ?? [0, 0];
+      const bits = this.#tile.subarray(0, to - from);
+      for (const key of keys) {
+        this.#kernels.keys(piece, method, pass, item.numbers, ranks, key, from, to, bits);
+        item.queries.forEach((query, q) => {
+          if (query.key === key) use(q, bits, tile);
+        });
+      }
+    }
+  }
+
+  #ranksOf(method: Method, id: number, piece: number): Ranks | null {
+    if (method.ranks !== true) return null;
+    if (this.#ranked !== id) this.#forgetRanks();
+    const known = this.#ranks.get(piece);
+    if (known) return known;
+    const loaded = this.#piece(id, piece);
+    const ranks = this.#sorter.ranks(loaded, this.#spareRanks);
+    const bytes = ranks.reduce((sum, own) => sum + own.buffer.byteLength, 0);
+    if (this.#rankBytes + bytes <= MOST_RANK_BYTES) {
+      this.#ranked = id;
+      this.#ranks.set(piece, ranks);
+      this.#rankBytes += bytes;
+    }
+    return ranks;
+  }
+
+  #forgetRanks(): void {
+    for (const ranks of this.#ranks.values()) this.#spareRanks.push(...ranks);
+    this.#ranks.clear();
+    this.#ranked = -1;
+    this.#rankBytes = 0;
+  }
+}
+
+/** The calls that a worker answers. */
+export type CpuCall = keyof CpuWorker;
+
+/** Does one call by its name, as a message has it. */
+export function perform<Call extends CpuCall>(
+  worker: CpuWorker,
+  call: Call,
+  args: Parameters<CpuWorker[Call]>,
+): ReturnType<CpuWorker[Call]> {
+  // What TypeScript cannot see: the arguments are those of this very call.
+  const does = worker[call] as (...args: unknown[]) => ReturnType<CpuWorker[Call]>;
+  return does.apply(worker, args);
+}
+
+/** The memory that a call's result lies in, each buffer once, to be transferred with it. */
+export function buffersOf(result: unknown): ArrayBuffer[] {
+  const found = new Set<ArrayBuffer>();
+  const visit = (value: unknown): void => {
+    if (value instanceof ArrayBuffer) found.add(value);
+    else if (ArrayBuffer.isView(value)) visit(value.buffer);
+    else if (Array.isArray(value)) value.forEach(visit);
+    else if (typeof value === 'object' && value !== null) Object.values(value).forEach(visit);
+  };
+  visit(result);
+  // Empty ones cost nothing to copy, and may be shared constants.
+  return [...found].filter(({ byteLength }) => byteLength > 0);
+}
+
+function findMethod(name: string): Method {
+  const method = METHODS.get(name);
+  if (!method) throw new Error(`there is no method ${name}`);
+  return method;
+}
+
+const isSums = (pass: Pass): pass is SumPass => pass.kind === 'sums';
+const isSelect = (pass: Pass): pass is SelectPass => pass.kind === 'select';
+
+function findPass<Kind extends Pass>(
+  name: PassName,
+  isKind: (pass: Pass) => pass is Kind,
+): { readonly method: Method; readonly pass: Kind } {
+  const method = findMethod(name.method);
+  const pass = method.passes?.find((own) => own.name === name.pass);
+  if (!pass || !isKind(pass)) throw new Error(`${name.method} has no such pass as ${name.pass}`);
+  return { method, pass };
+}

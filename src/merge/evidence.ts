@@ -1,0 +1,472 @@
+/**
+ * Evidence: finds out what has to be known of whole tensors before any part of them can be merged: Gram sums, and the
+ * passes that their method declares. It asks the place for partial sums and counts, adds them up in order in float64,
+ * and keeps what was found, so that the same question is not asked of the files twice. Not which question
+ * (`methods/`), nor how the pieces come to the place (`run.ts`).
+ */
+
+import { MalformedFault } from '../bytes/fault.ts';
+import { BLOCK_ELEMENTS, rowsOf } from '../methods/kernel.ts';
+import type { Pass, SelectPass, SumPass } from '../methods/method.ts';
+import { readsOf } from '../methods/reads.ts';
+import type { Arithmetic, LoadedBatch, PieceWork } from './arithmetic.ts';
+import type { Piece } from './layout.ts';
+import type { BlendTensor, Lineup } from './lineup.ts';
+import { DIGITS, Selection } from './selection.ts';
+import { addLines, emptyLines, type Measured, type RawPass, type Statistics, sumBlocks } from './statistics.ts';
+import {
+  groupOf,
+  lineCount,
+  measuredCount,
+  measuredOf,
+  NumbersSoFar,
+  passesOf,
+  type TensorWeights,
+  unitOf,
+} from './weights.ts';
+
+/** A batch whose pieces belong to the tensors in question, and how to get at it. */
+export interface Station {
+  /** The batch's pieces: of which tensor each is (by its index in the lineup), and which of its elements. */
+  readonly pieces: readonly Piece[];
+  /** Runs `use` while the batch is at the place. */
+  readonly with: <T>(use: (batch: LoadedBatch) => Promise<T>) => Promise<T>;
+}
+
+/** Visits stations with several under way at once; results come in the order of the stations. */
+export type Visit = <T>(
+  stations: readonly Station[],
+  task: (station: Station) => Promise<T>,
+) => AsyncIterable<{ readonly station: Station; readonly value: T }>;
+
+/** What is measured beside a method's own needs: figures of change for the weights map. */
+export interface MeasureWish {
+  readonly deltas: boolean;
+}
+
+/** A part of a station: the piece at `index` of its batch. */
+interface Stop {
+  readonly index: number;
+  readonly tensor: number;
+}
+
+const NO_BITS = new Uint32Array();
+
+/** Finds evidence for the tensors of some stations. */
+export class EvidenceFinder {
+  readonly #lineup: Lineup;
+  readonly #arithmetic: Arithmetic;
+  readonly #statistics: Statistics;
+  readonly #visit: Visit;
+
+  constructor(lineup: Lineup, arithmetic: Arithmetic, statistics: Statistics, visit: Visit) {
+    this.#lineup = lineup;
+    this.#arithmetic = arithmetic;
+    this.#statistics = statistics;
+    this.#visit = visit;
+  }
+
+  #tensor(index: number): BlendTensor {
+    const tensor = this.#lineup.tensors[index];
+    if (!tensor) throw new Error(`no tensor ${index}`);
+    return tensor;
+  }
+
+  /** Stops of the stations at which one of `due` is, by station. */
+  #stops(station: Station, due: ReadonlySet<number>): Stop[] {
+    return station.pieces.flatMap(({ tensor }, index) => (due.has(tensor) ? [{ index, tensor }] : []));
+  }
+
+  /** Stations at which one of `due` is. */
+  #visitDue<T>(
+    stations: readonly Station[],
+    due: ReadonlySet<number>,
+    task: (batch: LoadedBatch, stops: readonly Stop[]) => Promise<T>,
+  ): AsyncIterable<{ readonly station: Station; readonly value: { batch: LoadedBatch; stops: Stop[]; result: T } }> {
+    const wanted = stations.filter((station) => station.pieces.some(({ tensor }) => due.has(tensor)));
+    return this.#visit(wanted, (station) => {
+      const stops = this.#stops(station, due);
+      return station.with(async (batch) => ({ batch, stops, result: await task(batch, stops) }));
+    });
+  }
+
+  /** The tensors of stations, each once, in order. */
+  static tensorsOf(stations: readonly Station[]): number[] {
+    return [...new Set(stations.flatMap((station) => station.pieces.map(({ tensor }) => tensor)))];
+  }
+
+  /** What of `measure` is still to be found for a tensor. */
+  #due(tensor: BlendTensor, wish: MeasureWish | null): { from: Measured; axis: 'row' | 'column' | null }[] {
+    const unit = unitOf(this.#lineup, tensor);
+    const from = measuredOf(this.#lineup, tensor);
+    const out: { from: Measured; axis: 'row' | 'column' | null }[] = [];
+    const axis = unit === 'row' || unit === 'column' ? unit : null;
+    const needsPlain = unit !== null && unit !== 'element' && axis === null;
+    const isLinesDue = axis !== null && !this.#statistics.hasLines(tensor.name, axis, from);
+    if (isLinesDue || (needsPlain && !this.#statistics.has(tensor.name, from))) {
+      out.push({ from, axis: isLinesDue ? axis : null });
+    }
+    if (wish?.deltas && tensor.hasBase && !this.#statistics.has(tensor.name, 'deltas')) {
+      if (!out.some((due) => due.from === 'deltas')) out.push({ from: 'deltas', axis: null });
+    }
+    return out;
+  }
+
+  /** True where `measure` would read anything of a tensor. */
+  isMeasuringDue(tensor: BlendTensor, wish: MeasureWish | null): boolean {
+    return tensor.elements > 0 && this.#due(tensor, wish).length > 0;
+  }
+
+  /**
+   * Measures what the tensors of the stations still lack. Throws MalformedFault where a source holds NaN or infinity,
+   * since its change then has no size.
+   */
+  async measure(stations: readonly Station[], wish: MeasureWish | null, onStation?: (done: Station) => void) {
+    const kinds = new Map<string, { from: Measured; axis: 'row' | 'column' | null; due: Set<number> }>();
+    for (const index of EvidenceFinder.tensorsOf(stations)) {
+      for (const { from, axis } of this.#due(this.#tensor(index), wish)) {
+        const key = `${from} ${axis}`;
+        const kind = kinds.get(key) ?? { from, axis, due: new Set<number>() };
+        kind.due.add(index);
+        kinds.set(key, kind);
+      }
+    }
+    for (const kind of kinds.values()) await this.#measureKind(stations, kind, onStation);
+  }
+
+  async #measureKind(
+    stations: readonly Station[],
+    kind: { from: Measured; axis: 'row' | 'column' | null; due: ReadonlySet<number> },
+    onStation?: (done: Station) => void,
+  ): Promise<void> {
+    const { from, axis, due } = kind;
+    const blocks = new Map<number, Float64Array[]>();
+    const lines = new Map([...due].map((index) => [index, this.#emptyLines(index, kind)]));
+    const visited = this.#visitDue(stations, due, (batch, stops) =>
+      this.#arithmetic.measure(
+        batch,
+        stops.map(({ index }) => index),
+        { plain: true, axis, from },
+      ),
+    );
+    for await (const { station, value } of visited) {
+      value.stops.forEach(({ index, tensor }, s) => {
+        const found = value.result[s];
+        const shape = value.batch.pieces[index];
+        if (!found || !shape) throw new Error('a piece was not measured');
+        if (found.plain) blocks.set(tensor, [...(blocks.get(tensor) ?? []), found.plain]);
+        const sums = lines.get(tensor);
+        const count = measuredCount(this.#tensor(tensor), from);
+        if (found.lines && sums) {
+          const { first, count: rows } = rowsOf(shape);
+          const isRows = axis === 'row';
+          addLines(sums, found.lines, isRows ? first : 0, isRows ? rows : sums.lines, count);
+        }
+      });
+      onStation?.(station);
+    }
+    for (const index of due) this.#keep(index, from, joined(blocks.get(index) ?? []), lines.get(index) ?? null);
+  }
+
+  #emptyLines(index: number, { from, axis }: { from: Measured; axis: 'row' | 'column' | null }) {
+    if (axis === null) return null;
+    const tensor = this.#tensor(index);
+    const lines = lineCount(tensor, axis);
+    return emptyLines(axis, lines, tensor.elements / lines, measuredCount(tensor, from));
+  }
+
+  #keep(index: number, from: Measured, blocks: Float64Array, lines: ReturnType<typeof emptyLines> | null): void {
+    const tensor = this.#tensor(index);
+    const count = measuredCount(tensor, from);
+    const sums = sumBlocks(blocks, count, tensor.elements);
+    if (![...sums.gram, ...sums.abs].every(Number.isFinite)) {
+      const shift = from === 'sources' && tensor.hasBase ? 1 : 0;
+      const models = Array.from(sums.abs)
+        .flatMap((sum, j) => (Number.isFinite(sum) ? [] : [j - shift]))
+        .map((k) => (k < 0 ? this.#lineup.base : this.#lineup.models[tensor.modelOf[k] ?? -1])?.name ?? 'one model');
+      throw new MalformedFault(
+        `${tensor.name} holds NaN, infinity or numbers too large to square in ${models.join(', ') || 'one of the models'}, so it cannot be measured; leave that model out or export it again.`,
+        { tensors: [tensor.name], models },
+      );
+    }
+    this.#statistics.keep(tensor.name, sums, from, groupOf(tensor));
+    if (lines) this.#statistics.keepLines(tensor.name, lines, from);
+  }
+
+  /**
+   * The weights of the tensors of some stations, after everything that they need was found.
+   * Throws RecipeFault where weights are not finite.
+   */
+  async weigh(stations: readonly Station[]): Promise<Map<number, TensorWeights>> {
+    const tensors = EvidenceFinder.tensorsOf(stations);
+    const soFar = new Map(
+      tensors.map((index) => [index, new NumbersSoFar(this.#lineup, this.#tensor(index), this.#statistics)]),
+    );
+    const keys = new Map<string, string>();
+    for (const pass of this.#lineup.method.passes ?? []) {
+      const wanted = tensors.filter((index) => passesOf(this.#lineup, this.#tensor(index)).includes(pass));
+      await this.#findPass(stations, pass, wanted, soFar, keys);
+    }
+    return new Map(
+      tensors.map((index) => {
+        const numbers = soFar.get(index);
+        if (!numbers) throw new Error(`no numbers for tensor ${index}`);
+        return [index, numbers.weights()] as const;
+      }),
+    );
+  }
+
+  /** Finds a pass on the tensors on which it is not known yet, and hands it to all of them. */
+  async #findPass(
+    stations: readonly Station[],
+    pass: Pass,
+    tensors: readonly number[],
+    soFar: ReadonlyMap<number, NumbersSoFar>,
+    keys: Map<string, string>,
+  ): Promise<void> {
+    const { method } = this.#lineup;
+    const due = new Set<number>();
+    for (const index of tensors) {
+      const key = this.#passKey(pass, index, soFar, keys);
+      keys.set(`${pass.name} ${index}`, key);
+      if (!this.#statistics.pass(this.#tensor(index).name, method.name, pass.name, key)) due.add(index);
+    }
+    if (due.size > 0) {
+      const found =
+        pass.kind === 'sums'
+          ? await this.#sums(stations, pass, due, soFar)
+          : await this.#select(stations, pass, due, soFar);
+      for (const [index, raw] of found) {
+        const key = keys.get(`${pass.name} ${index}`) ?? '';
+        this.#statistics.keepPass(this.#tensor(index).name, method.name, pass.name, { ...raw, key });
+      }
+    }
+    for (const index of tensors) {
+      const key = keys.get(`${pass.name} ${index}`) ?? '';
+      const raw = this.#statistics.pass(this.#tensor(index).name, method.name, pass.name, key);
+      if (!raw) throw new Error(`pass ${pass.name} found nothing on ${this.#tensor(index).name}`);
+      soFar.get(index)?.take(pass, raw);
+    }
+  }
+
+  /** All that a pass's result on a tensor depends on, as a text. */
+  #passKey(
+    pass: Pass,
+    index: number,
+    soFar: ReadonlyMap<number, NumbersSoFar>,
+    keys: ReadonlyMap<string, string>,
+  ): string {
+    const { params, perModel, modelOf, hasBase } = this.#tensor(index);
+    const reads = readsOf(this.#lineup.method, pass.name);
+    const numbers = soFar.get(index);
+    return JSON.stringify([
+      hasBase,
+      modelOf,
+      reads.params.map((name) => params[name]),
+      reads.perModel.map((name) => perModel.map((values) => values[name])),
+      reads.isRandom ? (params.seed ?? 0) : null,
+      reads.passes.map((name) => keys.get(`${name} ${index}`) ?? null),
+      pass.kind === 'select' && numbers ? pass.select(numbers.evidence) : null,
+    ]);
+  }
+
+  #work(stops: readonly Stop[], soFar: ReadonlyMap<number, NumbersSoFar>): PieceWork[] {
+    return stops.map(({ index, tensor }) => {
+      const numbers = soFar.get(tensor)?.numbers();
+      if (!numbers) throw new Error(`no numbers for tensor ${tensor}`);
+      return { piece: index, numbers };
+    });
+  }
+
+  async #sums(
+    stations: readonly Station[],
+    pass: SumPass,
+    due: ReadonlySet<number>,
+    soFar: ReadonlyMap<number, NumbersSoFar>,
+  ): Promise<Map<number, RawPass>> {
+    const { method } = this.#lineup;
+    const out = new Map<number, RawPass>();
+    for (const index of due) {
+      const tensor = this.#tensor(index);
+      const lines = lineCount(tensor, pass.over);
+      const totals = new Float64Array(pass.quantities(tensor.modelOf.length) * lines);
+      out.set(index, { key: '', totals, lines, bits: NO_BITS, cuts: NO_BITS });
+    }
+    const visited = this.#visitDue(stations, due, (batch, stops) =>
+      this.#arithmetic.sums(batch, method, pass, this.#work(stops, soFar)),
+    );
+    for await (const { value } of visited) {
+      value.stops.forEach(({ index, tensor }, s) => {
+        const to = out.get(tensor);
+        const part = value.result[s];
+        const shape = value.batch.pieces[index];
+        if (!to || !part || !shape) throw new Error('a piece was not summed');
+        const quantities = pass.quantities(this.#tensor(tensor).modelOf.length);
+        const rows = rowsOf(shape);
+        const width = pass.over === 'row' ? rows.count : to.lines;
+        const first = pass.over === 'row' ? rows.first : 0;
+        const add = (at: number, value: number) => {
+          const before = to.totals[at] ?? 0;
+          to.totals[at] = pass.isMaximum ? Math.max(before, value) : before + value;
+        };
+        if (pass.over === 'tensor') part.forEach((value, i) => add(i % quantities, value));
+        else part.forEach((value, i) => add(Math.floor(i / width) * to.lines + first + (i % width), value));
+      });
+    }
+    return out;
+  }
+
+  async #select(
+    stations: readonly Station[],
+    pass: SelectPass,
+    due: ReadonlySet<number>,
+    soFar: ReadonlyMap<number, NumbersSoFar>,
+  ): Promise<Map<number, RawPass>> {
+    const selections = new Map<number, Selection>();
+    for (const index of due) {
+      const evidence = soFar.get(index)?.evidence;
+      if (evidence)
+        selections.set(
+          index,
+          new Selection(pass.select(evidence), this.#tensor(index).elements, pass.finds !== undefined),
+        );
+    }
+    const open = new Set([...due].filter((index) => !selections.get(index)?.isTrivial));
+    for (const digit of DIGITS) await this.#countDigit(stations, pass, digit, open, selections, soFar);
+    await this.#settleTies(stations, pass, open, selections, soFar);
+    const out = new Map<number, RawPass>();
+    for (const [index, selection] of selections) {
+      out.set(index, { key: '', totals: new Float64Array(), lines: 1, ...selection.result() });
+    }
+    return out;
+  }
+
+  async #countDigit(
+    stations: readonly Station[],
+    pass: SelectPass,
+    digit: (typeof DIGITS)[number],
+    open: ReadonlySet<number>,
+    selections: ReadonlyMap<number, Selection>,
+    soFar: ReadonlyMap<number, NumbersSoFar>,
+  ): Promise<void> {
+    const counts = new Map<number, Float64Array>();
+    const visited = this.#visitDue(stations, open, (batch, stops) =>
+      this.#arithmetic.histogram(
+        batch,
+        this.#lineup.method,
+        pass,
+        this.#work(stops, soFar).map((work, s) => ({
+          ...work,
+          queries: selections.get(stops[s]?.tensor ?? -1)?.queries() ?? [],
+        })),
+        digit,
+      ),
+    );
+    for await (const { value } of visited) {
+      value.stops.forEach(({ tensor }, s) => {
+        const part = value.result[s] ?? NO_BITS;
+        const sum = counts.get(tensor) ?? new Float64Array(part.length);
+        for (let bin = 0; bin < part.length; bin++) sum[bin] = (sum[bin] ?? 0) + (part[bin] ?? 0);
+        counts.set(tensor, sum);
+      });
+    }
+    for (const [index, sum] of counts) selections.get(index)?.take(sum, digit);
+  }
+
+  async #settleTies(
+    stations: readonly Station[],
+    pass: SelectPass,
+    open: ReadonlySet<number>,
+    selections: ReadonlyMap<number, Selection>,
+    soFar: ReadonlyMap<number, NumbersSoFar>,
+  ): Promise<void> {
+    const tied = new Set([...open].filter((index) => (selections.get(index)?.ties().length ?? 0) > 0));
+    if (tied.size === 0) return;
+    const counts = new Map<number, Float64Array>();
+    const visited = this.#visitDue(stations, tied, (batch, stops) =>
+      this.#arithmetic.countEqual(
+        batch,
+        this.#lineup.method,
+        pass,
+        this.#work(stops, soFar).map((work, s) => ({
+          ...work,
+          queries: selections.get(stops[s]?.tensor ?? -1)?.ties() ?? [],
+        })),
+      ),
+    );
+    for await (const { value } of visited) {
+      value.stops.forEach(({ index, tensor }, s) => {
+        const part = value.result[s] ?? NO_BITS;
+        const shape = value.batch.pieces[index];
+        const queries = selections.get(tensor)?.ties().length ?? 0;
+        if (!shape || queries === 0) return;
+        const blocks = Math.ceil(shape.tensorElements / BLOCK_ELEMENTS);
+        const sum = counts.get(tensor) ?? new Float64Array(queries * blocks);
+        const first = Math.floor(shape.start / BLOCK_ELEMENTS);
+        const own = part.length / queries;
+        for (let q = 0; q < queries; q++) {
+          for (let b = 0; b < own; b++) {
+            const at = q * blocks + first + b;
+            sum[at] = (sum[at] ?? 0) + (part[q * own + b] ?? 0);
+          }
+        }
+        counts.set(tensor, sum);
+      });
+    }
+    for (const [index, sum] of counts) {
+      const selection = selections.get(index);
+      for (const { slot, tie, block, nth } of selection?.lastTies(sum) ?? []) {
+        const bits = await this.#bitsOfBlock(stations, pass, index, tie.key, block, soFar);
+        selection?.settle(slot, block, nth, bits);
+      }
+    }
+  }
+
+  /** The bits of a key over one block of a tensor, which may lie in two pieces. */
+  async #bitsOfBlock(
+    stations: readonly Station[],
+    pass: SelectPass,
+    tensor: number,
+    key: number,
+    block: number,
+    soFar: ReadonlyMap<number, NumbersSoFar>,
+  ): Promise<Uint32Array> {
+    const start = block * BLOCK_ELEMENTS;
+    const end = Math.min(start + BLOCK_ELEMENTS, this.#tensor(tensor).elements);
+    const out = new Uint32Array(end - start);
+    const numbers = soFar.get(tensor)?.numbers();
+    if (!numbers) throw new Error(`no numbers for tensor ${tensor}`);
+    for (const station of stations) {
+      for (const stop of this.#stops(station, new Set([tensor]))) {
+        const piece = station.pieces[stop.index];
+        if (!piece || piece.end <= start || piece.start >= end) continue;
+        await station.with(async (batch) => {
+          const shape = batch.pieces[stop.index];
+          if (!shape) return;
+          const from = Math.max(start, shape.start);
+          const to = Math.min(end, shape.start + shape.elements);
+          if (from >= to) return;
+          const bits = await this.#arithmetic.keys(batch, this.#lineup.method, pass, {
+            piece: stop.index,
+            numbers,
+            key,
+            from: from - shape.start,
+            to: to - shape.start,
+          });
+          out.set(bits, from - start);
+        });
+      }
+    }
+    return out;
+  }
+}
+
+function joined(parts: readonly Float64Array[]): Float64Array {
+  const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

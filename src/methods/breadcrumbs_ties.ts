@@ -1,0 +1,21 @@
+/** Breadcrumbs with the sign election of TIES. */
+
+import { KEEP_MIDDLE } from './sparsifier.ts';
+import { defineTaskVectorMethod } from './task-vectors.ts';
+
+export const breadcrumbsTies = defineTaskVectorMethod({
+  name: 'breadcrumbs_ties',
+  title: 'Model Breadcrumbs with TIES',
+  summary:
+    'Drops each model’s smallest changes and its outliers; of the rest, those that agree on a sign are added up.',
+  paper: 'https://arxiv.org/abs/2312.06795',
+  differences: [
+    'Where gamma leaves no outlier to drop, as in every tensor of fewer than 100 elements at its default, none is dropped; mergekit then drops the whole change.',
+    'A density above zero keeps at least one change of every tensor.',
+    'Among changes of equal size those that come first in the tensor count as the larger; mergekit’s choice is arbitrary.',
+  ],
+  sparsifier: KEEP_MIDDLE,
+  isElected: true,
+  normalize: false,
+  rescale: false,
+});

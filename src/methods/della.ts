@@ -1,0 +1,21 @@
+/** DELLA: drop changes at random, small ones more often, elect a sign per parameter, merge what agrees with it. */
+
+import { KEEP_BY_RANK } from './sparsifier.ts';
+import { defineTaskVectorMethod } from './task-vectors.ts';
+
+export const della = defineTaskVectorMethod({
+  name: 'della',
+  title: 'DELLA',
+  summary:
+    'Drops each model’s changes at random, small ones more often; of the rest, those that agree on a sign are added up.',
+  paper: 'https://arxiv.org/abs/2406.11617',
+  differences: [
+    'Which changes are dropped follows from the seed, the tensor’s name, the model’s place and the element, on any machine; mergekit’s draws depend on the order of its work.',
+    'In rows of one element a change stays with probability density; mergekit divides by zero and stops.',
+    'In tensors of three or more dimensions a row is all that one output holds; mergekit ranks along the second dimension.',
+  ],
+  sparsifier: KEEP_BY_RANK,
+  isElected: true,
+  normalize: true,
+  rescale: true,
+});
