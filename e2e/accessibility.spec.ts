@@ -63,6 +63,10 @@ test('axe, what belongs to methods and audits', async ({ page }) => {
   await expect(page.getByRole('dialog', { name: 'Find a method' })).toBeVisible();
   await expectAccessible(page, 'the finder of methods');
   await page.keyboard.press('Escape');
+  await studio.button('Copy').click();
+  await expect(page.getByRole('dialog', { name: 'Copy' })).toBeVisible();
+  await expectAccessible(page, 'what to copy');
+  await page.keyboard.press('Escape');
   await studio.method.selectOption('slerp');
   await expectAccessible(page, 'the question which model');
   await studio.button('Use SLERP').click();

@@ -8,11 +8,11 @@ import { unzip } from '../src/bytes/zip-reader-double.ts';
 import { answerFolderDialog, pickedFiles, privateFiles } from './picked-folder.ts';
 import { Studio } from './studio.ts';
 
-const LAYERS = 24;
+const LAYERS = 72;
 const SHAPE = [1024, 1024];
 const TENSOR_BYTES = 1024 * 1024 * 2;
 
-/** Writes a BF16 model of about 50 MB: enough work to be stopped in the middle of it. */
+/** Writes a BF16 model of about 150 MB: enough work to be stopped in the middle of it. */
 async function writeLarge(folder: string, seed: number) {
   const names = Array.from({ length: LAYERS }, (_, layer) => `model.layers.${layer}.mlp.down_proj.weight`);
   const entries = names.map((name, i) => [

@@ -20,7 +20,7 @@ import { save, type Saved } from '../merge/save.ts';
 import type { AuditReport } from '../merge/audit.ts';
 import { stagesAt } from '../merge/stage-runs.ts';
 import { isPooled, unitOf } from '../merge/weights.ts';
-import { parseRecipe } from '../recipe/yaml.ts';
+import { diagnoseRecipe, faultOf } from '../recipe/yaml.ts';
 import { bytesFigure, plural, timeFigure } from '../state/figures.ts';
 import type { MergeCommand } from './arguments.ts';
 import type { Place } from './device.ts';
@@ -50,7 +50,11 @@ export async function merge(
 ): Promise<AuditReport['verdict'] | null> {
   const { out, log, signal } = surroundings;
   const recipeText = await readRecipe(command.recipe);
-  const recipe = parseRecipe(recipeText);
+  const { recipe, problems } = diagnoseRecipe(recipeText);
+  if (recipe === null) {
+    if (command.isDryRun) for (const { line, message } of problems) out.line(`error: line ${line}: ${message}`);
+    throw faultOf(problems);
+  }
   if (command.output !== null) await requireFree(resolve(command.output), command.output);
   const sources = await openSources(recipe, command.recipe);
   let place: Place | null = null;

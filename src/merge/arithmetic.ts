@@ -46,6 +46,47 @@ export interface DigitQuery {
   readonly prefix: number;
 }
 
+/** Keys to be looked at in a sample: so many runs of neighbours, spread evenly over a piece. */
+export interface SampleOrder {
+  readonly keys: readonly number[];
+  readonly runs: number;
+  readonly runElements: number;
+}
+
+/** Keys to be collected: those whose bits lie in [low, high]. */
+export interface WindowQuery {
+  readonly key: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What a window caught of one piece. */
+export interface Caught {
+  /** How many keys have bits above the window, and how many in it. */
+  readonly above: number;
+  readonly inside: number;
+  /** The bits inside, in order; null where there were more than the limit. */
+  readonly bits: Uint32Array | null;
+}
+
+/** Selection in one pass, for places where collecting a few keys is cheaper than counting all of them repeatedly. */
+export interface Windows {
+  /** Bits of sampled keys. Per piece and key of its order. */
+  sample(
+    batch: LoadedBatch,
+    method: Method,
+    pass: SelectPass,
+    work: readonly (PieceWork & { readonly order: SampleOrder })[],
+  ): Promise<Uint32Array[][]>;
+  /** Collects keys. Per piece and query; at most `limit` bits of each. */
+  collect(
+    batch: LoadedBatch,
+    method: Method,
+    pass: SelectPass,
+    work: readonly (PieceWork & { readonly queries: readonly WindowQuery[]; readonly limit: number })[],
+  ): Promise<Caught[][]>;
+}
+
 /** The place that computes. */
 export interface Arithmetic {
   readonly place: 'gpu' | 'cpu';
@@ -62,6 +103,8 @@ export interface Arithmetic {
    * are the rows that the piece touches, or all columns.
    */
   sums(batch: LoadedBatch, method: Method, pass: SumPass, work: readonly PieceWork[]): Promise<Float64Array[]>;
+  /** Null where thresholds are found by counting digits alone. */
+  readonly windows: Windows | null;
   /** Counts keys by a digit of their bits, `(bits >>> shift) & (2^width − 1)`. Per piece: queries × 2^width. */
   histogram(
     batch: LoadedBatch,

@@ -10,7 +10,7 @@ import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import type { Lineup } from './lineup.ts';
 import type { LiveWeights } from './live-weights.ts';
-import { weightsMap, type WeightsMap } from './map.ts';
+import { needsPasses, weightsMap, type WeightsMap } from './map.ts';
 import { plan, type Plan } from './plan.ts';
 import { watched, type Progress, type Watch } from './progress.ts';
 import { EvidenceFinder, type MeasureWish } from './evidence.ts';
@@ -165,8 +165,14 @@ export class Blend {
   /** The weights map; measures what its figures need first. */
   async map(lineup: Lineup, options: WorkOptions = {}): Promise<WeightsMap> {
     const plan = this.plan(lineup);
-    await this.#measure(lineup, plan, this.#runOf(lineup, plan), { deltas: true }, options);
-    return weightsMap(lineup, this.#statistics.get(sourcesKey(lineup)) ?? null);
+    const run = this.#runOf(lineup, plan);
+    await this.#measure(lineup, plan, run, { deltas: true }, options);
+    const statistics = this.#statisticsOf(lineup);
+    if (!needsPasses(lineup, statistics)) return weightsMap(lineup, statistics);
+    // What passes find is kept: the merge that follows does not look for it again.
+    const { signal } = options;
+    const known = await run.weights({ signal, onBytes: this.#watch('measure', plan, options).onBytes });
+    return weightsMap(lineup, statistics, known);
   }
 
   /**

@@ -121,6 +121,50 @@ describe('the pre-flight', () => {
     expect(findings.find((own) => own.code === 'config')?.message).toContain('rope_theta 500000 instead of 10000');
   });
 
+  it('says that models of other heights are no siblings, whichever is the taller', () => {
+    const [base, one, two] = trio();
+    const shorter = {
+      ...one,
+      tensors: new Map([...one.tensors].filter(([name]) => !name.startsWith('model.layers.1.'))),
+    };
+    expect(checking(VARM, [base, shorter, two]).findings[0]?.message).toContain('It has 1 layers and base 2');
+    const bare = {
+      ...base,
+      tensors: new Map([...base.tensors].filter(([name]) => !name.startsWith('model.layers.1.'))),
+    };
+    const found = checking(VARM, [bare, one, two]).findings[0];
+    expect(found).toMatchObject({ severity: 'error', code: 'layers' });
+    expect(found?.message).toContain('passthrough');
+  });
+
+  it('names filters that match nothing, shares above one, and densities that are none', () => {
+    const models = family(2);
+    const text = (share: string, method = 'varm', key = 'share') =>
+      `merge_method: ${method}\nbase_model: base\nmodels: [{model: tune-1, parameters: {${key}: ${share}}}, {model: tune-2, parameters: {${key}: 0.6}}]\n`;
+    const idle = checking(text('[{filter: slf_attn, value: 0.1}]'), models).findings;
+    expect(idle[0]?.message).toContain("Did you mean 'self_attn'");
+    expect(checking(text('0.6'), models).findings[0]?.message).toContain('add up to 1.2');
+    expect(checking(text('0.4'), models).findings).toEqual([]);
+    expect(checking(text('1.5', 'ties', 'density'), models).findings[0]?.message).toContain('density is a share');
+  });
+
+  it('copies what only the base has, with a warning, and does not take a missing shard for that', () => {
+    const [base, one, two] = trio();
+    const lean = (own: Checkpoint, pattern: RegExp): Checkpoint => ({
+      ...own,
+      tensors: new Map([...own.tensors].filter(([name]) => !pattern.test(name))),
+    });
+    const all = /input_layernorm/;
+    const { lineup, findings } = checking(VARM, [base, lean(one, all), lean(two, all)]);
+    expect(codes(findings)).toEqual(['warning missing-tensors', 'warning missing-tensors']);
+    expect(lineup?.copied.map(({ name }) => name)).toEqual([
+      'model.layers.0.input_layernorm.weight',
+      'model.layers.1.input_layernorm.weight',
+    ]);
+    const some = /layers\.1\.input_layernorm/;
+    expect(checking(VARM, [base, lean(one, some), lean(two, some)]).lineup).toBeNull();
+  });
+
   it('says once that the donor has no config, however many models there are', () => {
     const [base, one, two] = trio();
     const bare = { ...base, config: null };

@@ -85,7 +85,7 @@ function compareConfig(donor: Checkpoint, other: Checkpoint): Finding[] {
 }
 
 /** More tokens than these differing, in number and as a share, are another vocabulary, not some additions to one. */
-const OTHER_TOKENS = 100;
+const OTHER_TOKENS = 16;
 const OTHER_SHARE = 0.25;
 
 function compareVocabularies(donor: Checkpoint, other: Checkpoint): Finding[] {
@@ -99,9 +99,13 @@ function compareVocabularies(donor: Checkpoint, other: Checkpoint): Finding[] {
   if (differing === 0) return [];
   const named = (tokens: readonly (readonly [string, number])[]) => tokensListed(tokens.map(([token]) => token));
   const what = [
-    ...(moved.length > 0 ? [`${moved.length} have another number (${named(moved)})`] : []),
-    ...(lacked.length > 0 ? [`${lacked.length} are not there (${named(lacked)})`] : []),
-    ...(more.length > 0 ? [`${more.length} are there besides (${named(more)})`] : []),
+    ...(moved.length > 0
+      ? [`${moved.length} ${moved.length === 1 ? 'has' : 'have'} another number (${named(moved)})`]
+      : []),
+    ...(lacked.length > 0
+      ? [`${lacked.length} ${lacked.length === 1 ? 'is' : 'are'} not there (${named(lacked)})`]
+      : []),
+    ...(more.length > 0 ? [`${more.length} ${more.length === 1 ? 'is' : 'are'} there besides (${named(more)})`] : []),
   ].join(', ');
   const isOther = moved.length + lacked.length > Math.max(OTHER_TOKENS, OTHER_SHARE * mine.ids.size);
   return [

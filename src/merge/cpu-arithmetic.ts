@@ -16,7 +16,7 @@ import {
   type PieceShape,
 } from '../methods/kernel.ts';
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
-import type { Arithmetic, DigitQuery, LoadedBatch, MergedPiece, MergeWork, PieceWork } from './arithmetic.ts';
+import type { Arithmetic, DigitQuery, LoadedBatch, MergedPiece, MergeWork, PieceWork, Windows } from './arithmetic.ts';
 import { type CpuCall, CpuWorker, perform } from './cpu-worker.ts';
 import { liveBytesOf, LiveWeights, type LiveTensor } from './live-weights.ts';
 
@@ -144,6 +144,17 @@ export class CpuArithmetic implements Arithmetic {
     const { id, call, local } = ownBatch(batch);
     return call('countEqual', [id, { method: method.name, pass: pass.name }, work.map(local)]);
   }
+
+  readonly windows: Windows = {
+    sample: (batch, method, pass, work) => {
+      const { id, call, local } = ownBatch(batch);
+      return call('sample', [id, { method: method.name, pass: pass.name }, work.map(local)]);
+    },
+    collect: (batch, method, pass, work) => {
+      const { id, call, local } = ownBatch(batch);
+      return call('collect', [id, { method: method.name, pass: pass.name }, work.map(local)]);
+    },
+  };
 
   keys(
     batch: LoadedBatch,

@@ -108,7 +108,7 @@ export class RankSorter {
 }
 
 /** An array of `length` numbers, over the memory of a spare one where that is long enough. */
-function arrayOf(length: number, spare: Uint32Array<ArrayBuffer>[]): Uint32Array<ArrayBuffer> {
+export function arrayOf(length: number, spare: Uint32Array<ArrayBuffer>[]): Uint32Array<ArrayBuffer> {
   for (let next = spare.pop(); next; next = spare.pop()) {
     if (next.buffer.byteLength >= length * 4) return new Uint32Array(next.buffer, 0, length);
   }

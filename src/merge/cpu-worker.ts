@@ -8,16 +8,19 @@ import { CpuKernels, type KernelResult, type Ranks } from '../cpu/kernels.ts';
 import { BLOCK_ELEMENTS, blocksOf, type LoadedPiece, type MeasuredPiece, type MeasureKind } from '../methods/kernel.ts';
 import { METHODS } from '../methods/index.ts';
 import type { Method, Pass, SelectPass, SumPass } from '../methods/method.ts';
-import type { DigitQuery, MergeWork, PieceWork } from './arithmetic.ts';
-import { countBits, DigitCounter } from './cpu-counts.ts';
-import { RankSorter } from './cpu-ranks.ts';
+import type { Caught, DigitQuery, MergeWork, PieceWork, SampleOrder, WindowQuery } from './arithmetic.ts';
+import { countBits, DigitCounter, KeyNet } from './cpu-counts.ts';
+import { arrayOf, RankSorter } from './cpu-ranks.ts';
 import type { Digit, TieQuery } from './selection.ts';
 
 /** Blocks whose keys are made at a time: enough to hide the call, few enough to stay in a core's cache. */
 const TILE_BLOCKS = 16;
 
-/** Ranks of the batch at hand are kept for its next call up to this size. */
+/** Most bytes of ranks that are kept for a batch's next call; what does not fit is ranked again. */
 const MOST_RANK_BYTES = 32 * 2 ** 20;
+
+/** Buffers of ranks that lie idle. */
+const MOST_SPARE_RANKS = 32;
 
 /** A method and one of its passes by their names, as they travel. */
 export interface PassName {
@@ -39,12 +42,13 @@ export class CpuWorker {
   readonly #counter = new DigitCounter();
   readonly #batches = new Map<number, readonly LoadedPiece[]>();
   #tile = new Uint32Array(0);
-  /** Ranks by piece of the batch that asked last. */
-  readonly #ranks = new Map<number, readonly Uint32Array<ArrayBuffer>[]>();
-  /** Arrays that ranks lay in, to be filled again: fresh ones cost as much as the sorting. */
-  #spareRanks: Uint32Array<ArrayBuffer>[] = [];
-  #ranked = -1;
+  /** Ranks by batch and piece, in 16 bits where rows are short enough. */
+  readonly #ranks = new Map<number, Map<number, readonly (Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>)[]>>();
   #rankBytes = 0;
+  /** Memory of ranks that were kept: the garbage collector would give it back late. */
+  #spareRanks: ArrayBuffer[] = [];
+  /** The ranks that were asked for last: their memory is used for the next. */
+  #lastRanks: Uint32Array<ArrayBuffer>[] = [];
 
   /** Holds a batch until it is released. */
   load(id: number, pieces: readonly LoadedPiece[]): void {
@@ -55,7 +59,7 @@ export class CpuWorker {
   release(id: number): ArrayBuffer[] {
     const pieces = this.#batches.get(id) ?? [];
     this.#batches.delete(id);
-    if (this.#ranked === id) this.#forgetRanks();
+    this.#forgetRanks(id);
     return [...new Set(pieces.flatMap(({ bytes }) => bytes.map(({ buffer }) => buffer)))];
   }
 
@@ -107,6 +111,37 @@ export class CpuWorker {
     });
   }
 
+  sample(id: number, name: PassName, work: readonly (PieceWork & { readonly order: SampleOrder })[]): Uint32Array[][] {
+    const { method, pass } = findPass(name, isSelect);
+    return work.map(({ piece, numbers, order }) => {
+      const loaded = this.#piece(id, piece);
+      const ranks = this.#ranksOf(method, id, piece);
+      const length = Math.min(order.runElements, loaded.elements);
+      const runs = Math.min(order.runs, Math.ceil(loaded.elements / length));
+      return order.keys.map((key) => {
+        const bits = new Uint32Array(runs * length);
+        for (let run = 0; run < runs; run++) {
+          const from = Math.floor(((loaded.elements - length) * (run + 0.5)) / runs);
+          const into = bits.subarray(run * length, (run + 1) * length);
+          this.#kernels.keys(loaded, method, pass, numbers, ranks, key, from, from + length, into);
+        }
+        return bits;
+      });
+    });
+  }
+
+  collect(
+    id: number,
+    name: PassName,
+    work: readonly (PieceWork & { readonly queries: readonly WindowQuery[]; readonly limit: number })[],
+  ): Caught[][] {
+    return work.map((item) => {
+      const nets = item.queries.map((query) => new KeyNet(query, item.limit));
+      this.#eachTile(id, name, item, (query, keys) => nets[query]?.draw(keys));
+      return nets.map((net) => net.caught);
+    });
+  }
+
   keys(
     id: number,
     name: PassName,
@@ -131,7 +166,8 @@ export class CpuWorker {
   }
 
   trim(): void {
-    this.#forgetRanks();
+    for (const id of [...this.#ranks.keys()]) this.#forgetRanks(id);
+    this.#lastRanks = [];
     this.#spareRanks = [];
     this.#tile = new Uint32Array(0);
     this.#kernels.trim();
@@ -169,27 +205,54 @@ export class CpuWorker {
     }
   }
 
+  /** Valid until the next call. */
   #ranksOf(method: Method, id: number, piece: number): Ranks | null {
     if (method.ranks !== true) return null;
-    if (this.#ranked !== id) this.#forgetRanks();
-    const known = this.#ranks.get(piece);
-    if (known) return known;
+    const spare = this.#lastRanks;
+    const known = this.#ranks.get(id)?.get(piece);
+    if (known) {
+      this.#lastRanks = known.map((own) => {
+        const ranks = arrayOf(own.length, spare);
+        ranks.set(own);
+        return ranks;
+      });
+      return this.#lastRanks;
+    }
     const loaded = this.#piece(id, piece);
-    const ranks = this.#sorter.ranks(loaded, this.#spareRanks);
-    const bytes = ranks.reduce((sum, own) => sum + own.buffer.byteLength, 0);
+    this.#lastRanks = this.#sorter.ranks(loaded, spare);
+    const isShort = loaded.rowElements <= 2 ** 16;
+    const bytes = this.#lastRanks.length * loaded.elements * (isShort ? 2 : 4);
     if (this.#rankBytes + bytes <= MOST_RANK_BYTES) {
-      this.#ranked = id;
-      this.#ranks.set(piece, ranks);
+      const kept =
+        this.#ranks.get(id) ?? new Map<number, readonly (Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>)[]>();
+      kept.set(
+        piece,
+        this.#lastRanks.map((own) => this.#copyOf(own, isShort)),
+      );
+      this.#ranks.set(id, kept);
       this.#rankBytes += bytes;
     }
-    return ranks;
+    return this.#lastRanks;
   }
 
-  #forgetRanks(): void {
-    for (const ranks of this.#ranks.values()) this.#spareRanks.push(...ranks);
-    this.#ranks.clear();
-    this.#ranked = -1;
-    this.#rankBytes = 0;
+  /** A copy to keep, over memory that was kept before where that is long enough. */
+  #copyOf(ranks: Uint32Array, isShort: boolean): Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
+    const bytes = ranks.length * (isShort ? 2 : 4);
+    const at = this.#spareRanks.findIndex(({ byteLength }) => byteLength >= bytes);
+    const buffer = this.#spareRanks.splice(at, at < 0 ? 0 : 1)[0] ?? new ArrayBuffer(bytes);
+    const copy = isShort ? new Uint16Array(buffer, 0, ranks.length) : new Uint32Array(buffer, 0, ranks.length);
+    copy.set(ranks);
+    return copy;
+  }
+
+  #forgetRanks(id: number): void {
+    for (const ranks of this.#ranks.get(id)?.values() ?? []) {
+      for (const { byteLength, buffer } of ranks) {
+        this.#rankBytes -= byteLength;
+        if (this.#spareRanks.length < MOST_SPARE_RANKS) this.#spareRanks.push(buffer);
+      }
+    }
+    this.#ranks.delete(id);
   }
 }
 

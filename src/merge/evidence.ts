@@ -6,13 +6,13 @@
  */
 
 import { MalformedFault } from '../bytes/fault.ts';
-import { BLOCK_ELEMENTS, rowsOf } from '../methods/kernel.ts';
-import type { Pass, SelectPass, SumPass } from '../methods/method.ts';
+import { rowsOf } from '../methods/kernel.ts';
+import type { Pass, SumPass } from '../methods/method.ts';
 import { readsOf } from '../methods/reads.ts';
-import type { Arithmetic, LoadedBatch, PieceWork } from './arithmetic.ts';
-import type { Piece } from './layout.ts';
+import type { Arithmetic } from './arithmetic.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
-import { DIGITS, Selection } from './selection.ts';
+import { type Station, type Visit, visitDue, workAt } from './station.ts';
+import { ThresholdFinder } from './thresholds.ts';
 import { addLines, emptyLines, type Measured, type RawPass, type Statistics, sumBlocks } from './statistics.ts';
 import {
   groupOf,
@@ -25,29 +25,9 @@ import {
   unitOf,
 } from './weights.ts';
 
-/** A batch whose pieces belong to the tensors in question, and how to get at it. */
-export interface Station {
-  /** The batch's pieces: of which tensor each is (by its index in the lineup), and which of its elements. */
-  readonly pieces: readonly Piece[];
-  /** Runs `use` while the batch is at the place. */
-  readonly with: <T>(use: (batch: LoadedBatch) => Promise<T>) => Promise<T>;
-}
-
-/** Visits stations with several under way at once; results come in the order of the stations. */
-export type Visit = <T>(
-  stations: readonly Station[],
-  task: (station: Station) => Promise<T>,
-) => AsyncIterable<{ readonly station: Station; readonly value: T }>;
-
 /** What is measured beside a method's own needs: figures of change for the weights map. */
 export interface MeasureWish {
   readonly deltas: boolean;
-}
-
-/** A part of a station: the piece at `index` of its batch. */
-interface Stop {
-  readonly index: number;
-  readonly tensor: number;
 }
 
 const NO_BITS = new Uint32Array();
@@ -58,36 +38,20 @@ export class EvidenceFinder {
   readonly #arithmetic: Arithmetic;
   readonly #statistics: Statistics;
   readonly #visit: Visit;
+  readonly #thresholds: ThresholdFinder;
 
   constructor(lineup: Lineup, arithmetic: Arithmetic, statistics: Statistics, visit: Visit) {
     this.#lineup = lineup;
     this.#arithmetic = arithmetic;
     this.#statistics = statistics;
     this.#visit = visit;
+    this.#thresholds = new ThresholdFinder(lineup, arithmetic, visit);
   }
 
   #tensor(index: number): BlendTensor {
     const tensor = this.#lineup.tensors[index];
     if (!tensor) throw new Error(`no tensor ${index}`);
     return tensor;
-  }
-
-  /** Stops of the stations at which one of `due` is, by station. */
-  #stops(station: Station, due: ReadonlySet<number>): Stop[] {
-    return station.pieces.flatMap(({ tensor }, index) => (due.has(tensor) ? [{ index, tensor }] : []));
-  }
-
-  /** Stations at which one of `due` is. */
-  #visitDue<T>(
-    stations: readonly Station[],
-    due: ReadonlySet<number>,
-    task: (batch: LoadedBatch, stops: readonly Stop[]) => Promise<T>,
-  ): AsyncIterable<{ readonly station: Station; readonly value: { batch: LoadedBatch; stops: Stop[]; result: T } }> {
-    const wanted = stations.filter((station) => station.pieces.some(({ tensor }) => due.has(tensor)));
-    return this.#visit(wanted, (station) => {
-      const stops = this.#stops(station, due);
-      return station.with(async (batch) => ({ batch, stops, result: await task(batch, stops) }));
-    });
   }
 
   /** The tensors of stations, each once, in order. */
@@ -142,7 +106,7 @@ export class EvidenceFinder {
     const { from, axis, due } = kind;
     const blocks = new Map<number, Float64Array[]>();
     const lines = new Map([...due].map((index) => [index, this.#emptyLines(index, kind)]));
-    const visited = this.#visitDue(stations, due, (batch, stops) =>
+    const visited = visitDue(this.#visit, stations, due, (batch, stops) =>
       this.#arithmetic.measure(
         batch,
         stops.map(({ index }) => index),
@@ -235,7 +199,7 @@ export class EvidenceFinder {
       const found =
         pass.kind === 'sums'
           ? await this.#sums(stations, pass, due, soFar)
-          : await this.#select(stations, pass, due, soFar);
+          : await this.#thresholds.find(stations, pass, due, soFar);
       for (const [index, raw] of found) {
         const key = keys.get(`${pass.name} ${index}`) ?? '';
         this.#statistics.keepPass(this.#tensor(index).name, method.name, pass.name, { ...raw, key });
@@ -270,14 +234,6 @@ export class EvidenceFinder {
     ]);
   }
 
-  #work(stops: readonly Stop[], soFar: ReadonlyMap<number, NumbersSoFar>): PieceWork[] {
-    return stops.map(({ index, tensor }) => {
-      const numbers = soFar.get(tensor)?.numbers();
-      if (!numbers) throw new Error(`no numbers for tensor ${tensor}`);
-      return { piece: index, numbers };
-    });
-  }
-
   async #sums(
     stations: readonly Station[],
     pass: SumPass,
@@ -292,8 +248,8 @@ export class EvidenceFinder {
       const totals = new Float64Array(pass.quantities(tensor.modelOf.length) * lines);
       out.set(index, { key: '', totals, lines, bits: NO_BITS, cuts: NO_BITS });
     }
-    const visited = this.#visitDue(stations, due, (batch, stops) =>
-      this.#arithmetic.sums(batch, method, pass, this.#work(stops, soFar)),
+    const visited = visitDue(this.#visit, stations, due, (batch, stops) =>
+      this.#arithmetic.sums(batch, method, pass, workAt(stops, soFar)),
     );
     for await (const { value } of visited) {
       value.stops.forEach(({ index, tensor }, s) => {
@@ -312,150 +268,6 @@ export class EvidenceFinder {
         if (pass.over === 'tensor') part.forEach((value, i) => add(i % quantities, value));
         else part.forEach((value, i) => add(Math.floor(i / width) * to.lines + first + (i % width), value));
       });
-    }
-    return out;
-  }
-
-  async #select(
-    stations: readonly Station[],
-    pass: SelectPass,
-    due: ReadonlySet<number>,
-    soFar: ReadonlyMap<number, NumbersSoFar>,
-  ): Promise<Map<number, RawPass>> {
-    const selections = new Map<number, Selection>();
-    for (const index of due) {
-      const evidence = soFar.get(index)?.evidence;
-      if (evidence)
-        selections.set(
-          index,
-          new Selection(pass.select(evidence), this.#tensor(index).elements, pass.finds !== undefined),
-        );
-    }
-    const open = new Set([...due].filter((index) => !selections.get(index)?.isTrivial));
-    for (const digit of DIGITS) await this.#countDigit(stations, pass, digit, open, selections, soFar);
-    await this.#settleTies(stations, pass, open, selections, soFar);
-    const out = new Map<number, RawPass>();
-    for (const [index, selection] of selections) {
-      out.set(index, { key: '', totals: new Float64Array(), lines: 1, ...selection.result() });
-    }
-    return out;
-  }
-
-  async #countDigit(
-    stations: readonly Station[],
-    pass: SelectPass,
-    digit: (typeof DIGITS)[number],
-    open: ReadonlySet<number>,
-    selections: ReadonlyMap<number, Selection>,
-    soFar: ReadonlyMap<number, NumbersSoFar>,
-  ): Promise<void> {
-    const counts = new Map<number, Float64Array>();
-    const visited = this.#visitDue(stations, open, (batch, stops) =>
-      this.#arithmetic.histogram(
-        batch,
-        this.#lineup.method,
-        pass,
-        this.#work(stops, soFar).map((work, s) => ({
-          ...work,
-          queries: selections.get(stops[s]?.tensor ?? -1)?.queries() ?? [],
-        })),
-        digit,
-      ),
-    );
-    for await (const { value } of visited) {
-      value.stops.forEach(({ tensor }, s) => {
-        const part = value.result[s] ?? NO_BITS;
-        const sum = counts.get(tensor) ?? new Float64Array(part.length);
-        for (let bin = 0; bin < part.length; bin++) sum[bin] = (sum[bin] ?? 0) + (part[bin] ?? 0);
-        counts.set(tensor, sum);
-      });
-    }
-    for (const [index, sum] of counts) selections.get(index)?.take(sum, digit);
-  }
-
-  async #settleTies(
-    stations: readonly Station[],
-    pass: SelectPass,
-    open: ReadonlySet<number>,
-    selections: ReadonlyMap<number, Selection>,
-    soFar: ReadonlyMap<number, NumbersSoFar>,
-  ): Promise<void> {
-    const tied = new Set([...open].filter((index) => (selections.get(index)?.ties().length ?? 0) > 0));
-    if (tied.size === 0) return;
-    const counts = new Map<number, Float64Array>();
-    const visited = this.#visitDue(stations, tied, (batch, stops) =>
-      this.#arithmetic.countEqual(
-        batch,
-        this.#lineup.method,
-        pass,
-        this.#work(stops, soFar).map((work, s) => ({
-          ...work,
-          queries: selections.get(stops[s]?.tensor ?? -1)?.ties() ?? [],
-        })),
-      ),
-    );
-    for await (const { value } of visited) {
-      value.stops.forEach(({ index, tensor }, s) => {
-        const part = value.result[s] ?? NO_BITS;
-        const shape = value.batch.pieces[index];
-        const queries = selections.get(tensor)?.ties().length ?? 0;
-        if (!shape || queries === 0) return;
-        const blocks = Math.ceil(shape.tensorElements / BLOCK_ELEMENTS);
-        const sum = counts.get(tensor) ?? new Float64Array(queries * blocks);
-        const first = Math.floor(shape.start / BLOCK_ELEMENTS);
-        const own = part.length / queries;
-        for (let q = 0; q < queries; q++) {
-          for (let b = 0; b < own; b++) {
-            const at = q * blocks + first + b;
-            sum[at] = (sum[at] ?? 0) + (part[q * own + b] ?? 0);
-          }
-        }
-        counts.set(tensor, sum);
-      });
-    }
-    for (const [index, sum] of counts) {
-      const selection = selections.get(index);
-      for (const { slot, tie, block, nth } of selection?.lastTies(sum) ?? []) {
-        const bits = await this.#bitsOfBlock(stations, pass, index, tie.key, block, soFar);
-        selection?.settle(slot, block, nth, bits);
-      }
-    }
-  }
-
-  /** The bits of a key over one block of a tensor, which may lie in two pieces. */
-  async #bitsOfBlock(
-    stations: readonly Station[],
-    pass: SelectPass,
-    tensor: number,
-    key: number,
-    block: number,
-    soFar: ReadonlyMap<number, NumbersSoFar>,
-  ): Promise<Uint32Array> {
-    const start = block * BLOCK_ELEMENTS;
-    const end = Math.min(start + BLOCK_ELEMENTS, this.#tensor(tensor).elements);
-    const out = new Uint32Array(end - start);
-    const numbers = soFar.get(tensor)?.numbers();
-    if (!numbers) throw new Error(`no numbers for tensor ${tensor}`);
-    for (const station of stations) {
-      for (const stop of this.#stops(station, new Set([tensor]))) {
-        const piece = station.pieces[stop.index];
-        if (!piece || piece.end <= start || piece.start >= end) continue;
-        await station.with(async (batch) => {
-          const shape = batch.pieces[stop.index];
-          if (!shape) return;
-          const from = Math.max(start, shape.start);
-          const to = Math.min(end, shape.start + shape.elements);
-          if (from >= to) return;
-          const bits = await this.#arithmetic.keys(batch, this.#lineup.method, pass, {
-            piece: stop.index,
-            numbers,
-            key,
-            from: from - shape.start,
-            to: to - shape.start,
-          });
-          out.set(bits, from - start);
-        });
-      }
     }
     return out;
   }

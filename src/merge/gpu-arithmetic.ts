@@ -27,6 +27,8 @@ function onDevice(batch: LoadedBatch): Batch {
 /** Kernels on a device. Every method that computes throws DeviceFault where the device refuses or is lost. */
 export class GpuArithmetic implements Arithmetic {
   readonly place = 'gpu';
+  /** Counting in workgroup memory is cheap; collecting would need an order among threads. */
+  readonly windows = null;
   readonly depth = 3;
   readonly batchBytes: number;
   readonly #space: Workspace;

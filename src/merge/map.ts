@@ -118,6 +118,14 @@ interface ShownWeights {
 
 const UNKNOWN: ShownWeights = { coefficients: null, lines: 1, isFiner: false };
 
+/** True where the method's coefficients come of passes of its own, so that the map needs `known` weights to show any. */
+export function needsPasses(lineup: Lineup, statistics: Statistics | null): boolean {
+  if (lineup.method.passes === undefined) return false;
+  // All tensors of a method are weighed the same way: the first tells.
+  const [first] = lineup.tensors.filter(({ elements }) => elements > 0);
+  return first !== undefined && shownWeights(lineup, first, statistics, undefined).coefficients === null;
+}
+
 /** What passes found, where none have run; it remembers whether anybody asked. */
 class NoPasses extends Map<string, PassResult> {
   isAsked = false;

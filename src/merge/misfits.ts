@@ -174,7 +174,17 @@ export function leftOutFindings(slots: readonly Slot[], donor: Checkpoint, other
       (name) => !used.get(other)?.has(name) && !COMPUTED.test(name) && !(name === head && entryOf(donor, name)),
     );
     const findings: Finding[] = [];
-    if (extra.length > 0) {
+    const taller = tallerStack(donor, other);
+    if (taller !== null) {
+      findings.push(
+        finding(
+          'error',
+          'layers',
+          `${other.name} has ${taller.its} layers and ${donor.name} ${taller.layers}: they are no siblings. To stack layers of both, write 'slices' and merge with passthrough; to merge some layers of each, give a 'layer_range' to every source of a slice.`,
+          extra,
+        ),
+      );
+    } else if (extra.length > 0) {
       findings.push(
         finding(
           'warning',
@@ -186,6 +196,16 @@ export function leftOutFindings(slots: readonly Slot[], donor: Checkpoint, other
     }
     return [...findings, ...headFindings(donor, other, head)];
   });
+}
+
+/** A stack of which `other` has more layers than the donor. */
+function tallerStack(donor: Checkpoint, other: Checkpoint): { its: number; layers: number } | null {
+  const theirs = stacksOf(other.tensors.keys());
+  for (const [stack, layers] of stacksOf(donor.tensors.keys())) {
+    const its = theirs.get(stack) ?? 0;
+    if (its > layers) return { its, layers };
+  }
+  return null;
 }
 
 function headFindings(donor: Checkpoint, other: Checkpoint, head: string): Finding[] {

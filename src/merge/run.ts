@@ -10,11 +10,12 @@ import { readTensor } from '../formats/checkpoint.ts';
 import { elementBytes } from '../formats/dtype.ts';
 import type { LoadedPiece } from '../methods/kernel.ts';
 import type { Arithmetic, LoadedBatch, MergeWork, MergedPiece } from './arithmetic.ts';
-import { EvidenceFinder, type MeasureWish, type Station, type Visit } from './evidence.ts';
+import { EvidenceFinder, type MeasureWish } from './evidence.ts';
 import type { Group, Piece } from './layout.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import type { LiveWeights } from './live-weights.ts';
 import type { Plan } from './plan.ts';
+import type { Station, Visit } from './station.ts';
 import type { Statistics } from './statistics.ts';
 import { signature, type TensorWeights } from './weights.ts';
 
@@ -274,6 +275,26 @@ export class Run {
     const batches = this.#plan.layout.batches.slice(group.first, group.first + group.count);
     const indices = new Set(batches.flatMap((batch) => batch.pieces.map(({ tensor }) => tensor)));
     return [...indices].map((index) => this.#tensor(index));
+  }
+
+  /** The weights of all tensors by name, after everything that they need was found: what `merge` would find first. */
+  async weights(options: RunOptions = {}): Promise<Map<string, TensorWeights>> {
+    const out = new Map<string, TensorWeights>();
+    const weighed = inOrder(this.#plan.layout.groups, this.#groupLimits(), options.signal, async (group) => {
+      const holding = this.#hold(group, options.signal);
+      try {
+        return { group, weights: await this.#weigh(holding, options.signal) };
+      } finally {
+        await holding.releaseAll();
+      }
+    });
+    let done = 0;
+    for await (const { group, weights } of weighed) {
+      for (const [index, own] of weights) out.set(this.#tensor(index).name, own);
+      done += group.sourceBytes;
+      options.onBytes?.(done);
+    }
+    return out;
   }
 
   /** The weights of a group's tensors, after everything that they need was found. */

@@ -45,8 +45,10 @@ export interface TieQuery {
 export class Selection {
   readonly #elements: number;
   readonly #slots: readonly SlotState[];
-  /** The slots that need counting: neither everything nor nothing. */
+  /** The slots that need looking at: neither everything nor nothing. */
   readonly #open: readonly SlotState[];
+  /** Those whose threshold is known without counting digits. */
+  readonly #known = new Set<SlotState>();
 
   /**
    * @param slots per slot a key and how many of the largest are wanted; counts are cut to 0 … elements.
@@ -70,10 +72,27 @@ export class Selection {
     return this.#open.length === 0;
   }
 
+  /** Slots whose threshold is still to be found: their index, key and how many keys they want. */
+  get wanted(): { readonly slot: number; readonly key: number; readonly count: number }[] {
+    return this.#slots.flatMap((state, slot) =>
+      this.#open.includes(state) && !this.#known.has(state) ? [{ slot, key: state.key, count: state.count }] : [],
+    );
+  }
+
+  /** Takes a threshold that was found otherwise: `remaining` of the `equal` keys with these bits belong to the slot. */
+  know(slot: number, bits: number, remaining: number, equal: number): void {
+    const state = this.#slots[slot];
+    if (!state) return;
+    this.#known.add(state);
+    Object.assign(state, { prefix: bits, remaining, equal });
+  }
+
   /** What has to be counted for the next digit, without repetition. */
   queries(): DigitQuery[] {
     const seen = new Map<string, DigitQuery>();
-    for (const { key, prefix } of this.#open) seen.set(`${key}:${prefix}`, { key, prefix });
+    for (const state of this.#open) {
+      if (!this.#known.has(state)) seen.set(`${state.key}:${state.prefix}`, { key: state.key, prefix: state.prefix });
+    }
     return [...seen.values()];
   }
 
@@ -82,6 +101,7 @@ export class Selection {
     const bins = 2 ** digit.width;
     const order = this.queries();
     for (const slot of this.#open) {
+      if (this.#known.has(slot)) continue;
       const row = order.findIndex(({ key, prefix }) => key === slot.key && prefix === slot.prefix) * bins;
       let bin = bins - 1;
       while (bin > 0 && slot.remaining > (counts[row + bin] ?? 0)) {

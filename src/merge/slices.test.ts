@@ -150,25 +150,47 @@ slices:
     expect(findings.find(({ code }) => code === 'shape')?.message).toContain('Stack models of one width only');
   });
 
-  it('give a tied model a head of its own where the ends are different models’', () => {
+  describe('with tied heads', () => {
     const tied = { tie_word_embeddings: true };
     const bare = (own: Checkpoint): Checkpoint => {
       const tensors = new Map(own.tensors);
       tensors.delete('lm_head.weight');
       return { ...own, tensors };
     };
-    const a = bare(decoder('a', 4, 1, tied));
-    const b = bare(decoder('b', 4, 2, tied));
-    const { lineup, findings } = checking(STACK, a, b);
-    expect(lineup?.tensors.find(({ name }) => name === 'lm_head.weight')?.sources[0]?.name).toBe(
-      'model.embed_tokens.weight',
-    );
-    expect(findings.map(({ code }) => code)).toContain('tied');
+    const configOf = (...models: Checkpoint[]) => {
+      const { lineup } = checking(STACK, ...models);
+      if (!lineup) throw new Error('refused');
+      const { texts } = planFiles(lineup, { name: 'm', recipeText: STACK, maxShardBytes: 1e9, version: '1' });
+      return JSON.parse(texts.get('config.json') ?? '{}');
+    };
+
+    it('stay tied to the first slice’s embeddings, whether the last one stores its head or not', () => {
+      for (const b of [bare(decoder('b', 4, 2, tied)), decoder('b', 4, 2, tied)]) {
+        const { lineup, findings } = checking(STACK, bare(decoder('a', 4, 1, tied)), b);
+        expect(lineup?.order).not.toContain('lm_head.weight');
+        expect(findings.find(({ code }) => code === 'tied')?.severity).toBe('note');
+      }
+    });
+
+    it('are untied, in config too, where the last slice has a head of its own', () => {
+      const models = [bare(decoder('a', 4, 1, tied)), decoder('b', 4, 2, { tie_word_embeddings: false })];
+      expect(checking(STACK, ...models).lineup?.order).toContain('lm_head.weight');
+      expect(configOf(...models).tie_word_embeddings).toBe(false);
+    });
+
+    it('are read from the embeddings where the result needs a head', () => {
+      const { lineup } = checking(STACK, decoder('a', 4, 1), bare(decoder('b', 4, 2, tied)));
+      const head = lineup?.tensors.find(({ name }) => name === 'lm_head.weight');
+      expect(head?.sources[0]?.name).toBe('model.embed_tokens.weight');
+    });
+  });
+
+  it('take lists with an entry per layer from the model whose layer it is, also where no layer moves', () => {
+    const text = STACK.replace('[0, 3]', '[0, 2]').replace('[1, 4]', '[2, 4]');
+    const { lineup } = checking(text, decoder('a', 4, 1), decoder('b', 4, 2));
     if (!lineup) throw new Error('refused');
-    const { texts } = planFiles(lineup, { name: 'm', recipeText: STACK, maxShardBytes: 1e9, version: '1' });
-    expect(JSON.parse(texts.get('config.json') ?? '{}').tie_word_embeddings).toBe(false);
-    const self = checking(STACK.replace('model: b', 'model: a'), a);
-    expect(self.lineup?.order).not.toContain('lm_head.weight');
+    const { texts } = planFiles(lineup, { name: 'm', recipeText: text, maxShardBytes: 1e9, version: '1' });
+    expect(JSON.parse(texts.get('config.json') ?? '').layer_types).toEqual(['a0', 'a1', 'b2', 'b3']);
   });
 });
 

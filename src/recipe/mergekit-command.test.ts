@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { METHODS } from '../methods/index.ts';
 import { type MergekitCommand, mergekitCommand } from './mergekit-command.ts';
+import { AFTER_0_1_4 } from './mergekit.ts';
 import { newRecipe } from './new-recipe.ts';
 
 function made(text: string): MergekitCommand {
@@ -48,7 +49,7 @@ describe('a recipe for mergekit', () => {
     expect(command).toContain('--random-seed 7');
     expect(recipe).not.toContain('seed');
     const own = [...METHODS.values()].flatMap((method) =>
-      method.inMergekit
+      method.inMergekit && !AFTER_0_1_4.has(method.name)
         ? Object.entries(method.params).flatMap(([name, p]) =>
             p.kind === 'choice' && p.options.length > 1 ? [{ method, name, p }] : [],
           )
@@ -65,6 +66,7 @@ describe('a recipe for mergekit', () => {
 
   it('refuses methods that mergekit lacks, and recipes that are wrong', () => {
     expect(obstacle(newRecipe({ method: 'varm', base: 'b', models: ['a'] }))).toContain('mergekit has no method varm');
+    expect(obstacle(newRecipe({ method: 'ram', base: 'b', models: ['a'] }))).toContain('0.1.4');
     expect(obstacle('merge_method: linear')).toContain("lists no 'models'");
   });
 
@@ -84,7 +86,7 @@ describe('a recipe for mergekit', () => {
 
   it('exists for a new recipe of every method that mergekit has', () => {
     for (const method of METHODS.values()) {
-      if (!method.inMergekit) continue;
+      if (!method.inMergekit || AFTER_0_1_4.has(method.name)) continue;
       const models = ['a', 'b', 'c'].slice(0, Math.min(3, Math.max(method.models.min, 1)));
       expect(made(newRecipe({ method: method.name, base: 'base', models })).recipe).toContain(
         `merge_method: ${method.name}`,

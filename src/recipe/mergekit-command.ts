@@ -9,7 +9,7 @@ import { BLENDED_DTYPES, TORCH_NAMES } from '../formats/dtype.ts';
 import { METHODS } from '../methods/index.ts';
 import { defaultOf, type Method, type Parameter } from '../methods/method.ts';
 import { openDocument, splitDocuments } from './document.ts';
-import { MERGEKIT_METHODS } from './mergekit.ts';
+import { AFTER_0_1_4, MERGEKIT_METHODS } from './mergekit.ts';
 import { isRecord } from './parameter-value.ts';
 import { diagnoseRecipe } from './yaml.ts';
 
@@ -67,6 +67,10 @@ function forMergekit(data: Data, notes: Set<string>, seeds: Set<number>): Data {
   const known = MERGEKIT_METHODS.get(String(data.merge_method));
   if (!method || !method.inMergekit || !known)
     throw new Obstacle(`mergekit has no method ${String(data.merge_method)}; only Fusewright merges this recipe.`);
+  if (AFTER_0_1_4.has(method.name))
+    throw new Obstacle(
+      `mergekit 0.1.4 has no method ${method.name} yet; install mergekit from its repository, or merge here.`,
+    );
   const names = new Set(known.map(({ name }) => name));
   const change = (own: Data): Data => withParameters(own, (values) => translated(values, method, names, seeds));
   const models = (list: unknown): unknown =>

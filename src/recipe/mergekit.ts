@@ -16,7 +16,7 @@ function parameters(...names: string[]): readonly MergekitParameter[] {
 
 const TASK_VECTORS = ['weight!', 'density', 'lambda', 'normalize', 'rescale', 'int8_mask'];
 
-/** Every method of mergekit 0.1.4 with the parameters that it reads. */
+/** Every method of mergekit with the parameters that it reads. */
 export const MERGEKIT_METHODS: ReadonlyMap<string, readonly MergekitParameter[]> = new Map(
   Object.entries({
     linear: parameters('weight!', 'normalize'),
@@ -41,6 +41,9 @@ export const MERGEKIT_METHODS: ReadonlyMap<string, readonly MergekitParameter[]>
     della_linear: parameters(...TASK_VECTORS, 'epsilon'),
   }),
 );
+
+/** Methods of mergekit's repository that its release 0.1.4 does not have. */
+export const AFTER_0_1_4: ReadonlySet<string> = new Set(['ram', 'ramplus_tl']);
 
 /** Keys of mergekit's schema that mean something there and nothing here; for each what to do instead. */
 export const MERGEKIT_KEYS: ReadonlyMap<string, string> = new Map([

@@ -9,6 +9,10 @@ import { type DocumentPath, quoted } from './document.ts';
 import { nearest } from './nearest.ts';
 import type { FilteredValue, Gradient, ParameterValue, Scalar } from './recipe.ts';
 
+// Compiled schemas need `new Function`, which a content security policy rightly refuses. Here, since every module that
+// builds a schema imports this one, and what is built before this line is compiled.
+z.config({ jitless: true });
+
 const ENTRY_KEYS = ['filter', 'value'] as const;
 
 /** `a, b and c`. */

@@ -29,9 +29,6 @@ import { unknownKey } from './unknown-key.ts';
 
 export { modelNameObstacle } from './model-name.ts';
 
-// Compiled schemas need `new Function`, which a content security policy rightly refuses.
-z.config({ jitless: true });
-
 const DTYPE_NICKNAMES: Readonly<Record<string, BlendedDtype>> = {
   f32: 'F32',
   fp32: 'F32',

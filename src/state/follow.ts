@@ -183,9 +183,15 @@ function shownValues(method: Method, recipe: Recipe): Record<string, number> {
   return values;
 }
 
-/** Statistics serve every unit down to tensors alike; rows, columns and elements each need their own reading. */
+/**
+ * Statistics serve every unit down to tensors alike; rows, columns and elements each need their own reading. So do the
+ * weights that a method finds by passes of its own, which depend on its parameters.
+ */
 function keyOf(recipe: Recipe): string {
-  return JSON.stringify([readingOf(recipe), recipe.base, recipe.models.map(({ model }) => model).sort()]);
+  const method = METHODS.get(recipe.method);
+  const isFound = method !== undefined && method.handle === null && (method.passes?.length ?? 0) > 0;
+  const own = isFound ? [recipe.method, recipe.parameters] : [];
+  return JSON.stringify([readingOf(recipe), recipe.base, recipe.models.map(({ model }) => model).sort(), ...own]);
 }
 
 /** What a blend did, in one sentence. */

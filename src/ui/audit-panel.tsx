@@ -59,6 +59,7 @@ export function AuditPanel() {
         <Button
           variant="subtle"
           size="compact-xs"
+          ml={-8}
           title="In the form that sha256sum --check reads"
           onClick={() =>
             copy(audit.files.map(({ name: file, sha256 }) => `${sha256}  ${file}\n`).join(''), 'The list of hashes')

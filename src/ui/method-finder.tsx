@@ -84,7 +84,7 @@ function FinderList({ current, onPick }: Pick<MethodFinderProps, 'current' | 'on
         type="text"
         role="combobox"
         className={styles.search}
-        aria-label="Search methods"
+        aria-label="Search"
         aria-expanded
         aria-controls={`${id}-list`}
         aria-activedescendant={active ? `${id}-${active.name}` : undefined}

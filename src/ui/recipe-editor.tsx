@@ -1,19 +1,19 @@
 /** The recipe as text, with what is wrong with it by line. */
 
-import { Button, Textarea } from '@mantine/core';
+import { Button, Popover, Textarea } from '@mantine/core';
+import IconCopy from '@tabler/icons-react/dist/esm/icons/IconCopy.mjs';
 import IconDownload from '@tabler/icons-react/dist/esm/icons/IconDownload.mjs';
 import IconFolderOpen from '@tabler/icons-react/dist/esm/icons/IconFolderOpen.mjs';
-import IconTerminal from '@tabler/icons-react/dist/esm/icons/IconTerminal2.mjs';
+import { useId, useState } from 'react';
 import { FileButton } from './add-files.tsx';
-import { CommandButton } from './command-button.tsx';
 import styles from './recipe-editor.module.css';
-import { useStudio, useWorkbench } from './workbench-context.ts';
+import { useEnabled, useStudio, useWorkbench } from './workbench-context.ts';
 
 /** Else Mantine drops the two aria attributes below; its types leave this option out. */
 const OWN_ARIA = { withAria: false };
 
 export function RecipeEditor() {
-  const { studio, surroundings, commands } = useWorkbench();
+  const { studio, surroundings } = useWorkbench();
   const text = useStudio((state) => state.text);
   const problems = useStudio((state) => state.problems);
   return (
@@ -37,14 +37,8 @@ export function RecipeEditor() {
         >
           Download
         </Button>
-        <CommandButton
-          command={commands.copyMergekit}
-          variant="subtle"
-          size="compact-xs"
-          icon={<IconTerminal size={13} aria-hidden />}
-        />
+        <CopyMenu />
       </div>
-      <MergekitNote />
       <Textarea
         aria-label="Recipe"
         aria-describedby="recipe-problems"
@@ -77,13 +71,62 @@ export function RecipeEditor() {
   );
 }
 
-/** Why mergekit cannot be given this recipe, said rather than hidden in a tooltip. */
-function MergekitNote() {
-  const { commands } = useWorkbench();
-  // Again with every text and method.
-  useStudio((state) => state.text);
-  const hasProblems = useStudio((state) => state.problems.length > 0);
+/** The recipe for other places. What mergekit cannot be given says why. */
+function CopyMenu() {
+  const { output, commands } = useWorkbench();
+  const text = useStudio((state) => state.text);
+  const canCopy = useEnabled(commands.copyMergekit);
+  const reasonId = useId();
+  const [isOpen, setOpen] = useState(false);
+  const take = (act: () => unknown) => {
+    setOpen(false);
+    void act();
+  };
   const obstacle = commands.copyMergekit.obstacle?.() ?? null;
-  if (obstacle === null || hasProblems) return null;
-  return <p className={styles.note}>{obstacle}</p>;
+  return (
+    <Popover
+      opened={isOpen}
+      onChange={setOpen}
+      withRoles={false}
+      trapFocus
+      returnFocus
+      position="bottom-end"
+      shadow="md"
+    >
+      <Popover.Target>
+        <Button
+          variant="subtle"
+          size="compact-xs"
+          leftSection={<IconCopy size={13} aria-hidden />}
+          aria-haspopup="dialog"
+          aria-expanded={isOpen}
+          disabled={text.trim() === ''}
+          onClick={() => setOpen((was) => !was)}
+        >
+          Copy
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown p="xs">
+        <div role="dialog" aria-label="Copy" className={styles.copy}>
+          <Button variant="subtle" color="gray" onClick={() => take(() => output.copy(text, 'The recipe'))}>
+            Copy the recipe
+          </Button>
+          <Button
+            variant="subtle"
+            color="gray"
+            aria-describedby={obstacle === null ? undefined : reasonId}
+            disabled={!canCopy}
+            onClick={() => take(commands.copyMergekit.perform)}
+          >
+            {commands.copyMergekit.label}
+          </Button>
+          {obstacle !== null && (
+            <p id={reasonId} className={styles.reason}>
+              {obstacle}
+            </p>
+          )}
+        </div>
+      </Popover.Dropdown>
+    </Popover>
+  );
 }

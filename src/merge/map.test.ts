@@ -1,0 +1,81 @@
+/** The weights map: what methods of every kind show in it, and what may be set by hand. */
+
+import { describe, expect, it } from 'vitest';
+import { METHODS } from '../methods/index.ts';
+import { newRecipe, parseRecipe } from '../recipe/yaml.ts';
+import { Blend } from './blend.ts';
+import { check } from './check.ts';
+import { CpuArithmetic } from './cpu-arithmetic.ts';
+import type { WeightsMap } from './map.ts';
+import { family } from './test/checkpoints.ts';
+
+const CHECKPOINTS = family(3);
+
+async function mapOf(text: string): Promise<WeightsMap> {
+  const { lineup, findings } = check(parseRecipe(text), (name) => CHECKPOINTS.find((own) => own.name === name));
+  if (!lineup) throw new Error(findings.map(({ message }) => message).join('; '));
+  const blend = new Blend(new CpuArithmetic([]), { budgetBytes: 2 ** 28, keepsSources: true });
+  const map = await blend.map(lineup);
+  await blend.dispose();
+  return map;
+}
+
+function recipeOf(name: string): string {
+  const method = METHODS.get(name);
+  if (!method) throw new Error(`${name} is missing`);
+  const models = ['tune-1', 'tune-2', 'tune-3'].slice(0, Math.min(3, method.models.max));
+  return newRecipe({ method: name, base: method.base === 'none' ? null : 'base', models });
+}
+
+describe('the weights map', () => {
+  it.each([...METHODS.keys()])('shows a finite weight in every cell of %s, and its own handle', async (name) => {
+    const map = await mapOf(recipeOf(name));
+    const method = METHODS.get(name);
+    expect(map.handle).toBe(method?.handle);
+    expect(map.cells.length).toBeGreaterThan(8);
+    for (const { weights, ranges } of map.cells) {
+      expect(weights).toHaveLength(map.models.length);
+      weights.forEach((weight, k) => {
+        expect(weight).toBeGreaterThanOrEqual((ranges[k]?.[0] ?? Number.NaN) - 1e-9);
+        expect(weight).toBeLessThanOrEqual((ranges[k]?.[1] ?? Number.NaN) + 1e-9);
+      });
+    }
+    const isMeasured = method?.base !== 'none';
+    expect(map.cells.every(({ rmsChange }) => (rmsChange !== null) === isMeasured)).toBe(true);
+    if (method?.handle === null) expect(map.note).toMatch(/has no weights to set by hand/);
+  });
+
+  it('shows what a method finds by passes of its own: shares that differ from tensor to tensor and add up to one', async () => {
+    const { cells } = await mapOf(recipeOf('sce'));
+    const changed = cells.filter(({ rmsChange }) => rmsChange?.every((rms) => rms > 0));
+    for (const { weights } of changed) expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 6);
+    expect(new Set(changed.map(({ weights }) => weights[0]?.toFixed(4))).size).toBeGreaterThan(2);
+  });
+
+  it('says which parameters decide where no hand can', async () => {
+    expect((await mapOf(recipeOf('slerp'))).note).toBe('SLERP has no weights to set by hand; they follow from t.');
+    expect((await mapOf(recipeOf('arcee_fusion'))).note).toBe('Arcee Fusion has no weights to set by hand.');
+  });
+
+  it('takes weights along rows and columns as means with their ranges', async () => {
+    const models = '\nbase_model: base\nmodels: [{model: tune-1}, {model: tune-2}]\n';
+    for (const isRowWise of [true, false]) {
+      const { cells } = await mapOf(
+        `merge_method: nuslerp${models}parameters: {nuslerp_flatten: false, nuslerp_row_wise: ${isRowWise}}\n`,
+      );
+      expect(cells.some(({ ranges }) => (ranges[0]?.[1] ?? 0) > (ranges[0]?.[0] ?? 0))).toBe(true);
+    }
+  });
+
+  it('knows the models of each layer of a stack, and takes no hand', async () => {
+    const source = (model: string, from: number, to: number) =>
+      `  - sources: [{model: ${model}, layer_range: [${from}, ${to}]}]\n`;
+    const map = await mapOf(`merge_method: passthrough\nslices:\n${source('tune-1', 0, 2)}${source('tune-2', 1, 2)}`);
+    expect([map.handle, map.models]).toEqual([null, ['tune-1', 'tune-2']]);
+    const layer = (label: string) => map.cells.filter(({ row }) => map.rows[row]?.label === label);
+    expect(layer('layer 2').length).toBeGreaterThan(0);
+    for (const { weights } of layer('layer 2')) expect(weights).toEqual([Number.NaN, 1]);
+    for (const { weights } of layer('layer 0')) expect(weights).toEqual([1, Number.NaN]);
+    expect(map.note).toMatch(/recipe’s text/);
+  });
+});

@@ -1,0 +1,312 @@
+/**
+ * Thresholds: finds the exact thresholds of a selection pass on the tensors of some stations. Where the place can
+ * collect keys, from a window guessed by a sample, in one pass; where it cannot, or the guess was wrong, by counting
+ * digit after digit. The bookkeeping is `selection.ts` and `window.ts`.
+ */
+
+import { BLOCK_ELEMENTS } from '../methods/kernel.ts';
+import type { SelectPass } from '../methods/method.ts';
+import type { Arithmetic, Caught, SampleOrder, WindowQuery, Windows } from './arithmetic.ts';
+import type { BlendTensor, Lineup } from './lineup.ts';
+import { DIGITS, Selection } from './selection.ts';
+import { type Station, stopsOf, type Visit, visitDue, workAt } from './station.ts';
+import type { RawPass } from './statistics.ts';
+import type { NumbersSoFar } from './weights.ts';
+import { EVERYTHING, thresholdIn, windowOf } from './window.ts';
+
+const NO_BITS = new Uint32Array();
+
+/** Tensors up to this size are collected altogether instead of being sampled. */
+const SMALL_ELEMENTS = 2 ** 15;
+
+/** Keys of a sample: runs of neighbours, spread over the pieces of a tensor. */
+const SAMPLE_RUNS = 16;
+const RUN_ELEMENTS = 1024;
+
+/** Of a sampled tensor's keys no more than this share is collected: beyond it, counting is cheaper on memory. */
+const COLLECTED_SHARE = 1 / 6;
+
+type SoFar = ReadonlyMap<number, NumbersSoFar>;
+type Selections = ReadonlyMap<number, Selection>;
+
+/** Finds thresholds for one lineup at one place. */
+export class ThresholdFinder {
+  readonly #lineup: Lineup;
+  readonly #arithmetic: Arithmetic;
+  readonly #visit: Visit;
+
+  constructor(lineup: Lineup, arithmetic: Arithmetic, visit: Visit) {
+    this.#lineup = lineup;
+    this.#arithmetic = arithmetic;
+    this.#visit = visit;
+  }
+
+  #tensor(index: number): BlendTensor {
+    const tensor = this.#lineup.tensors[index];
+    if (!tensor) throw new Error(`no tensor ${index}`);
+    return tensor;
+  }
+
+  /** The thresholds of `due` tensors, exact, ties settled by index. */
+  async find(
+    stations: readonly Station[],
+    pass: SelectPass,
+    due: ReadonlySet<number>,
+    soFar: SoFar,
+  ): Promise<Map<number, RawPass>> {
+    const selections = new Map<number, Selection>();
+    for (const index of due) {
+      const evidence = soFar.get(index)?.evidence;
+      if (!evidence) throw new Error(`no evidence of tensor ${index}`);
+      const { elements } = this.#tensor(index);
+      selections.set(index, new Selection(pass.select(evidence), elements, pass.finds !== undefined));
+    }
+    const open = new Set([...due].filter((index) => !selections.get(index)?.isTrivial));
+    const { windows } = this.#arithmetic;
+    if (windows) await this.#guess(windows, stations, pass, open, selections, soFar);
+    const missed = new Set([...open].filter((index) => (selections.get(index)?.queries().length ?? 0) > 0));
+    if (missed.size > 0) {
+      for (const digit of DIGITS) await this.#countDigit(stations, pass, digit, missed, selections, soFar);
+    }
+    await this.#settleTies(stations, pass, open, selections, soFar);
+    const out = new Map<number, RawPass>();
+    for (const [index, selection] of selections) {
+      out.set(index, { key: '', totals: new Float64Array(), lines: 1, ...selection.result() });
+    }
+    return out;
+  }
+
+  /** Settles what a window can settle; what it misses stays open. */
+  async #guess(
+    windows: Windows,
+    stations: readonly Station[],
+    pass: SelectPass,
+    open: ReadonlySet<number>,
+    selections: Selections,
+    soFar: SoFar,
+  ): Promise<void> {
+    const samples = await this.#sample(windows, stations, pass, open, selections, soFar);
+    const queries = new Map<number, WindowQuery[]>();
+    for (const index of open) {
+      const { elements } = this.#tensor(index);
+      const own = selections.get(index)?.wanted ?? [];
+      queries.set(
+        index,
+        own.map(({ key, count }) => {
+          const sample = samples.get(index)?.get(key);
+          return { key, ...(sample ? windowOf(sample, elements, count) : EVERYTHING) };
+        }),
+      );
+    }
+    const caught = new Map([...queries].map(([index, own]) => [index, own.map((): Caught[] => [])]));
+    const visited = visitDue(this.#visit, stations, open, (batch, stops) =>
+      windows.collect(
+        batch,
+        this.#lineup.method,
+        pass,
+        workAt(stops, soFar).map((work, s) => {
+          const elements = batch.pieces[work.piece]?.elements ?? 0;
+          const isSampled = samples.has(stops[s]?.tensor ?? -1);
+          return {
+            ...work,
+            queries: queries.get(stops[s]?.tensor ?? -1) ?? [],
+            limit: isSampled ? Math.ceil(elements * COLLECTED_SHARE) : elements,
+          };
+        }),
+      ),
+    );
+    for await (const { value } of visited) {
+      value.stops.forEach(({ tensor }, s) => {
+        value.result[s]?.forEach((part, q) => caught.get(tensor)?.[q]?.push(part));
+      });
+    }
+    for (const [index, parts] of caught) {
+      const selection = selections.get(index);
+      selection?.wanted.forEach(({ slot, count }, q) => {
+        const query = queries.get(index)?.[q];
+        const found = query ? thresholdIn(parts[q] ?? [], query, count) : null;
+        if (found) selection.know(slot, found.bits, found.remaining, found.equal);
+      });
+    }
+  }
+
+  /** Sampled bits of the keys of tensors that are not small, ascending, by tensor and key. */
+  async #sample(
+    windows: Windows,
+    stations: readonly Station[],
+    pass: SelectPass,
+    open: ReadonlySet<number>,
+    selections: Selections,
+    soFar: SoFar,
+  ): Promise<Map<number, Map<number, Uint32Array>>> {
+    const large = new Set([...open].filter((index) => this.#tensor(index).elements > SMALL_ELEMENTS));
+    const parts = new Map<number, Map<number, Uint32Array[]>>();
+    const orderOf = (tensor: number): SampleOrder => {
+      const stops = stations.reduce((sum, station) => sum + stopsOf(station, new Set([tensor])).length, 0);
+      const keys = [...new Set(selections.get(tensor)?.wanted.map(({ key }) => key) ?? [])];
+      return { keys, runs: Math.max(1, Math.round(SAMPLE_RUNS / stops)), runElements: RUN_ELEMENTS };
+    };
+    const orders = new Map([...large].map((index) => [index, orderOf(index)]));
+    const visited = visitDue(this.#visit, sampled(stations), large, (batch, stops) =>
+      windows.sample(
+        batch,
+        this.#lineup.method,
+        pass,
+        workAt(stops, soFar).map((work, s) => ({
+          ...work,
+          order: orders.get(stops[s]?.tensor ?? -1) ?? { keys: [], runs: 0, runElements: 0 },
+        })),
+      ),
+    );
+    for await (const { value } of visited) {
+      value.stops.forEach(({ tensor }, s) => {
+        const byKey = parts.get(tensor) ?? new Map<number, Uint32Array[]>();
+        parts.set(tensor, byKey);
+        orders.get(tensor)?.keys.forEach((key, k) => {
+          byKey.set(key, [...(byKey.get(key) ?? []), value.result[s]?.[k] ?? NO_BITS]);
+        });
+      });
+    }
+    return new Map(
+      [...parts].map(([tensor, byKey]) => [
+        tensor,
+        new Map([...byKey].map(([key, bits]) => [key, joinedBits(bits).sort()] as const)),
+      ]),
+    );
+  }
+
+  async #countDigit(
+    stations: readonly Station[],
+    pass: SelectPass,
+    digit: (typeof DIGITS)[number],
+    open: ReadonlySet<number>,
+    selections: Selections,
+    soFar: SoFar,
+  ): Promise<void> {
+    const counts = new Map<number, Float64Array>();
+    const visited = visitDue(this.#visit, stations, open, (batch, stops) =>
+      this.#arithmetic.histogram(
+        batch,
+        this.#lineup.method,
+        pass,
+        workAt(stops, soFar).map((work, s) => ({
+          ...work,
+          queries: selections.get(stops[s]?.tensor ?? -1)?.queries() ?? [],
+        })),
+        digit,
+      ),
+    );
+    for await (const { value } of visited) {
+      value.stops.forEach(({ tensor }, s) => {
+        const part = value.result[s] ?? NO_BITS;
+        const sum = counts.get(tensor) ?? new Float64Array(part.length);
+        for (let bin = 0; bin < part.length; bin++) sum[bin] = (sum[bin] ?? 0) + (part[bin] ?? 0);
+        counts.set(tensor, sum);
+      });
+    }
+    for (const [index, sum] of counts) selections.get(index)?.take(sum, digit);
+  }
+
+  async #settleTies(
+    stations: readonly Station[],
+    pass: SelectPass,
+    open: ReadonlySet<number>,
+    selections: Selections,
+    soFar: SoFar,
+  ): Promise<void> {
+    const tied = new Set([...open].filter((index) => (selections.get(index)?.ties().length ?? 0) > 0));
+    if (tied.size === 0) return;
+    const counts = new Map<number, Float64Array>();
+    const visited = visitDue(this.#visit, stations, tied, (batch, stops) =>
+      this.#arithmetic.countEqual(
+        batch,
+        this.#lineup.method,
+        pass,
+        workAt(stops, soFar).map((work, s) => ({
+          ...work,
+          queries: selections.get(stops[s]?.tensor ?? -1)?.ties() ?? [],
+        })),
+      ),
+    );
+    for await (const { value } of visited) {
+      value.stops.forEach(({ index, tensor }, s) => {
+        const part = value.result[s] ?? NO_BITS;
+        const shape = value.batch.pieces[index];
+        const queries = selections.get(tensor)?.ties().length ?? 0;
+        if (!shape || queries === 0) return;
+        const blocks = Math.ceil(shape.tensorElements / BLOCK_ELEMENTS);
+        const sum = counts.get(tensor) ?? new Float64Array(queries * blocks);
+        const first = Math.floor(shape.start / BLOCK_ELEMENTS);
+        const own = part.length / queries;
+        for (let q = 0; q < queries; q++) {
+          for (let b = 0; b < own; b++) {
+            const at = q * blocks + first + b;
+            sum[at] = (sum[at] ?? 0) + (part[q * own + b] ?? 0);
+          }
+        }
+        counts.set(tensor, sum);
+      });
+    }
+    for (const [index, sum] of counts) {
+      const selection = selections.get(index);
+      for (const { slot, tie, block, nth } of selection?.lastTies(sum) ?? []) {
+        const bits = await this.#bitsOfBlock(stations, pass, index, tie.key, block, soFar);
+        selection?.settle(slot, block, nth, bits);
+      }
+    }
+  }
+
+  /** The bits of a key over one block of a tensor, which may lie in two pieces. */
+  async #bitsOfBlock(
+    stations: readonly Station[],
+    pass: SelectPass,
+    tensor: number,
+    key: number,
+    block: number,
+    soFar: SoFar,
+  ): Promise<Uint32Array> {
+    const start = block * BLOCK_ELEMENTS;
+    const end = Math.min(start + BLOCK_ELEMENTS, this.#tensor(tensor).elements);
+    const out = new Uint32Array(end - start);
+    const numbers = soFar.get(tensor)?.numbers();
+    if (!numbers) throw new Error(`no numbers for tensor ${tensor}`);
+    for (const station of stations) {
+      for (const stop of stopsOf(station, new Set([tensor]))) {
+        const piece = station.pieces[stop.index];
+        if (!piece || piece.end <= start || piece.start >= end) continue;
+        await station.with(async (batch) => {
+          const from = Math.max(start, piece.start);
+          const to = Math.min(end, piece.end);
+          const bits = await this.#arithmetic.keys(batch, this.#lineup.method, pass, {
+            piece: stop.index,
+            numbers,
+            key,
+            from: from - piece.start,
+            to: to - piece.start,
+          });
+          out.set(bits, from - start);
+        });
+      }
+    }
+    return out;
+  }
+}
+
+/** Few of many stations, evenly spread: a sample needs no more. */
+function sampled(stations: readonly Station[]): Station[] {
+  if (stations.length <= SAMPLE_RUNS) return [...stations];
+  const step = stations.length / SAMPLE_RUNS;
+  return Array.from({ length: SAMPLE_RUNS }, (_, n) => stations[Math.floor((n + 0.5) * step)]).filter(
+    (station): station is Station => station !== undefined,
+  );
+}
+
+function joinedBits(parts: readonly Uint32Array[]): Uint32Array {
+  const out = new Uint32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
