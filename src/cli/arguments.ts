@@ -37,7 +37,7 @@ Options:
   --device auto|gpu|cpu   auto (default): a graphics card where WebGPU finds one, else all CPU cores
   --dry-run               check and plan only: reads headers and no weight, writes nothing; <out-dir> may be left out
   --max-shard-size SIZE   most bytes of tensors in one file: 5GB (default), 500MB, 2GiB, or a number of bytes
-  --memory SIZE           most bytes that merging may hold (default: 2GiB on a GPU, 256MiB on the CPU)
+  --memory SIZE           most bytes that merging may hold (default: 2GiB on a GPU, 512MiB on the CPU)
   --quiet                 errors and warnings only
   --version, --help
 

@@ -33,8 +33,8 @@ export type WantedGpu = 'hardware' | 'any';
 
 const GIB = 2 ** 30;
 
-/** Files are read again as fast as memory: keeping them would gain nothing but a larger process. */
-const CPU_BUDGET_BYTES = GIB / 4;
+/** Half of it holds tensors while they are looked through; the process stays well below a gigabyte. */
+const CPU_BUDGET_BYTES = GIB / 2;
 
 /** A driver that does not answer by then will not. */
 const PROBE_MS = 20_000;

@@ -43,6 +43,8 @@ export interface KernelShape {
   readonly found: ReadonlyMap<string, Axis>;
   /** Selections that were done. */
   readonly selected: ReadonlySet<string>;
+  /** Whether ranks are given in 16 bits. */
+  readonly isShortRanked: boolean;
 }
 
 /** What is to be computed. */
@@ -61,6 +63,11 @@ function axisOf(lines: Lines): Axis {
   return lines.lines === 1 ? 'tensor' : lines.over;
 }
 
+/** Whether 16 bits hold the ranks within a row. */
+export function ranksAreShort(rowElements: number): boolean {
+  return rowElements <= 2 ** 16;
+}
+
 /** The shape of the kernel that a piece needs with these numbers. */
 export function kernelShape(piece: PieceShape, numbers: KernelNumbers): KernelShape {
   return {
@@ -69,17 +76,29 @@ export function kernelShape(piece: PieceShape, numbers: KernelNumbers): KernelSh
     coefficients: axisOf(numbers.coefficients),
     found: new Map([...numbers.found].map(([name, lines]) => [name, axisOf(lines)])),
     selected: new Set(numbers.slots.keys()),
+    isShortRanked: ranksAreShort(piece.rowElements),
   };
 }
 
 /** A text that is the same for the same kernel of one method. */
 export function kernelKey(shape: KernelShape, entry: KernelEntry): string {
-  const { hasBase, dtypes, coefficients, found, selected } = shape;
+  const { hasBase, dtypes, coefficients, found, selected, isShortRanked } = shape;
   const own =
     entry.kind === 'merge'
       ? [entry.out, entry.storage, entry.isAudited]
       : [entry.pass.name, entry.kind === 'keys' ? entry.key : ''];
-  return [entry.kind, ...own, hasBase, ...dtypes, coefficients, ...[...found].flat(), '|', ...selected].join(' ');
+  return [
+    entry.kind,
+    ...own,
+    hasBase,
+    ...dtypes,
+    coefficients,
+    ...[...found].flat(),
+    '|',
+    ...selected,
+    '|',
+    isShortRanked,
+  ].join(' ');
 }
 
 /** The WGSL files of a method. `text` gives a file of `shaders/` by its name. */
@@ -221,7 +240,9 @@ export function compileKernel(
         takes(2, 1);
         if (!method.ranks) throw new KernelError(place, `'rank' needs 'ranks' in the method's declaration`);
         const address = streamOf(ranks, known(0, models, 'the model'), (TILE_ELEMENTS + SLACK) * 4);
-        return computed('u32', false, loop.bytes.of4, load.v128(address));
+        return shape.isShortRanked
+          ? computed('u32', false, loop.bytes.of2, load.u16x4(address))
+          : computed('u32', false, loop.bytes.of4, load.v128(address));
       }
       case 'row_elements':
         takes(0, null);

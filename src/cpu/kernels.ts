@@ -18,13 +18,24 @@ import {
 } from '../methods/kernel.ts';
 import { shaderText } from '../methods/index.ts';
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
-import { compileKernel, kernelKey, kernelShape, RANDOM_OFFSET, UNSET, type KernelEntry } from './compile.ts';
+import {
+  compileKernel,
+  kernelKey,
+  kernelShape,
+  RANDOM_OFFSET,
+  ranksAreShort,
+  UNSET,
+  type KernelEntry,
+} from './compile.ts';
 import { compileMeasure, type MeasureShape } from './measure.ts';
 import { PHILOX_GROUP, philoxModule } from './philox.ts';
 import { TILE_ELEMENTS, type CompiledKernel, type NumberSource } from './tile-loop.ts';
 
-/** Per model of a piece: the position of |δ| within its row, ascending from 0, of every element of the piece. */
-export type Ranks = readonly Uint32Array[];
+/**
+ * Per model of a piece: the position of |δ| within its row, ascending from 0, of every element of the piece. 16 bits do
+ * where `ranksAreShort`.
+ */
+export type Ranks = readonly (Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>)[];
 
 /** One merged piece. */
 export interface KernelResult {
@@ -44,6 +55,8 @@ export interface MergeOptions {
   /** For methods that declare `ranks`; null for all others. */
   readonly ranks: Ranks | null;
 }
+
+export { ranksAreShort };
 
 type Run = (from: number, to: number, absolute: number, shift: number) => void;
 type Fill = (address: number, block: number, groups: number, key0: number, key1: number) => void;
@@ -81,6 +94,7 @@ export class CpuKernels {
   readonly #measures = new Map<string, Kernel>();
   #memory = new WebAssembly.Memory({ initial: 1 });
   #u8 = new Uint8Array(this.#memory.buffer);
+  #u16 = new Uint16Array(this.#memory.buffer);
   #u32 = new Uint32Array(this.#memory.buffer);
   #f32 = new Float32Array(this.#memory.buffer);
   #f64 = new Float64Array(this.#memory.buffer);
@@ -215,6 +229,7 @@ export class CpuKernels {
   #look(): void {
     const { buffer } = this.#memory;
     this.#u8 = new Uint8Array(buffer);
+    this.#u16 = new Uint16Array(buffer);
     this.#u32 = new Uint32Array(buffer);
     this.#f32 = new Float32Array(buffer);
     this.#f64 = new Float64Array(buffer);
@@ -416,7 +431,9 @@ export class CpuKernels {
     }
     for (const { what, address } of kernel.ranks) {
       const own = ranks?.[what];
-      if (own) this.#u32.set(own.subarray(from, to), address / 4);
+      if (!own) continue;
+      if (ranksAreShort(piece.rowElements)) this.#u16.set(own.subarray(from, to), address / 2);
+      else this.#u32.set(own.subarray(from, to), address / 4);
     }
     const first = piece.start + from;
     const lane = first % 4;

@@ -126,6 +126,8 @@ export const S = {
   div_u: [0x6e],
   rem_s: [0x6f],
   rem_u: [0x70],
+  and: [0x71],
+  or: [0x72],
   shl: [0x74],
   shr_s: [0x75],
   shr_u: [0x76],
@@ -148,6 +150,14 @@ export const load = {
 export const store = {
   v128: (address: number): Code => at(simd(0x0b), address),
   low64: (address: number): Code => [...at(simd(0x5b), address), 0],
+} as const;
+
+/** Scalar loads and stores; an i32 address is on the stack (and the value of a store), `address` is added to it. */
+export const scalar = {
+  load: (address: number): Code => at([0x28], address),
+  load16: (address: number): Code => at([0x2f], address),
+  store: (address: number): Code => at([0x36], address),
+  store16: (address: number): Code => at([0x3b], address),
 } as const;
 
 export function i32(value: number): Code {

@@ -85,6 +85,13 @@ export interface Windows {
     pass: SelectPass,
     work: readonly (PieceWork & { readonly queries: readonly WindowQuery[]; readonly limit: number })[],
   ): Promise<Caught[][]>;
+  /** Where in its piece the `nth` (from 1) key with exactly these bits stands. */
+  locate(
+    batch: LoadedBatch,
+    method: Method,
+    pass: SelectPass,
+    work: PieceWork & { readonly key: number; readonly bits: number; readonly nth: number },
+  ): Promise<number>;
 }
 
 /** The place that computes. */

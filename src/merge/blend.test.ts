@@ -296,3 +296,25 @@ describe('saving', () => {
     expect(folder.files).toBeNull();
   });
 });
+
+describe('sources', () => {
+  it('are not mixed up where two recipes over the same models put other layers under one name', async () => {
+    const models = family(1);
+    const sliced = (first: number) =>
+      [
+        'merge_method: linear',
+        'slices:',
+        ...[first, 1 - first].map(
+          (layer) =>
+            `  - sources: [{model: base, layer_range: [${layer}, ${layer + 1}]}, {model: tune-1, layer_range: [${layer}, ${layer + 1}]}]`,
+        ),
+      ].join('\n');
+    const blend = blendOver();
+    const straight = await bytesOf(blend, lineUp(sliced(0), models));
+    const swapped = await bytesOf(blend, lineUp(sliced(1), models));
+    expect(swapped).toEqual(await bytesOf(blendOver(), lineUp(sliced(1), models)));
+    const layer = (n: number) => `model.layers.${n}.mlp.up_proj.weight`;
+    expect(swapped.get(layer(0))).toEqual(straight.get(layer(1)));
+    expect(swapped.get(layer(0))).not.toEqual(straight.get(layer(0)));
+  });
+});

@@ -15,6 +15,7 @@ import { plan, type Plan } from './plan.ts';
 import { watched, type Progress, type Watch } from './progress.ts';
 import { EvidenceFinder, type MeasureWish } from './evidence.ts';
 import { type OutputPiece, Residents, Run } from './run.ts';
+import { Checksum } from './checksum.ts';
 import { Statistics } from './statistics.ts';
 
 /** What a blend did. */
@@ -35,28 +36,45 @@ export interface WorkOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Numbers checkpoints, so that one that was closed and opened again under its name is not taken for itself. */
-const identities = new WeakMap<Checkpoint, number>();
+/** Numbers things, so that one that was closed and opened again under its name is not taken for itself. */
+const identities = new WeakMap<object, number>();
 let lastIdentity = 0;
 
-function identityOf(checkpoint: Checkpoint): number {
-  const known = identities.get(checkpoint);
+function identityOf(thing: object): number {
+  const known = identities.get(thing);
   if (known !== undefined) return known;
   lastIdentity += 1;
-  identities.set(checkpoint, lastIdentity);
+  identities.set(thing, lastIdentity);
   return lastIdentity;
 }
 
-/** The same key means the same bytes in the same order. */
+const sourceKeys = new WeakMap<Lineup, string>();
+
+/**
+ * The same key means the same bytes in the same order: the checkpoints, and where every tensor lies in them. With slices
+ * or rebuilt rows two recipes over the same checkpoints have different bytes under one tensor's name.
+ */
 function sourcesKey(lineup: Lineup): string {
+  const known = sourceKeys.get(lineup);
+  if (known !== undefined) return known;
+  const hash = new Checksum();
+  for (const { name, sources } of lineup.tensors) {
+    hash.text(name);
+    for (const { file, start, end } of sources) hash.number(identityOf(file)).number(start).number(end);
+  }
   const base = lineup.base ? identityOf(lineup.base) : 0;
-  return `${base}:${lineup.models.map(identityOf).join(',')}`;
+  const key = `${base}:${lineup.models.map(identityOf).join(',')}|${hash.value}`;
+  sourceKeys.set(lineup, key);
+  return key;
 }
 
 /** For asking what is due, where nothing is visited. */
 async function* nowhere(): AsyncGenerator<never> {
   // Nothing.
 }
+
+/** Sets of sources whose statistics are kept. */
+const MOST_STATISTICS = 8;
 
 /** Milliseconds since `start`. */
 function msSince(start: number): number {
@@ -128,6 +146,9 @@ export class Blend {
     if (known) return known;
     const fresh = new Statistics();
     this.#statistics.set(key, fresh);
+    // Recipes with computed sources have a key of their own each time: what nobody asks for again must not pile up.
+    for (const old of this.#statistics.keys())
+      if (this.#statistics.size > MOST_STATISTICS) this.#statistics.delete(old);
     return fresh;
   }
 

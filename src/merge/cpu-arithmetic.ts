@@ -145,7 +145,7 @@ export class CpuArithmetic implements Arithmetic {
     return call('countEqual', [id, { method: method.name, pass: pass.name }, work.map(local)]);
   }
 
-  readonly windows: Windows = {
+  readonly windows: Windows | null = {
     sample: (batch, method, pass, work) => {
       const { id, call, local } = ownBatch(batch);
       return call('sample', [id, { method: method.name, pass: pass.name }, work.map(local)]);
@@ -153,6 +153,10 @@ export class CpuArithmetic implements Arithmetic {
     collect: (batch, method, pass, work) => {
       const { id, call, local } = ownBatch(batch);
       return call('collect', [id, { method: method.name, pass: pass.name }, work.map(local)]);
+    },
+    locate: (batch, method, pass, work) => {
+      const { id, call, local } = ownBatch(batch);
+      return call('locate', [id, { method: method.name, pass: pass.name }, local(work)]);
     },
   };
 

@@ -159,3 +159,13 @@ export function countBits(keys: Uint32Array, bits: number): number {
   for (let i = 0; i < keys.length; i++) count += keys[i] === bits ? 1 : 0;
   return count;
 }
+
+/** Where the `nth` (from 1) key with exactly these bits stands; -1 where there are fewer. */
+export function nthOf(keys: Uint32Array, bits: number, nth: number): number {
+  let at = -1;
+  for (let n = 0; n < nth; n++) {
+    at = keys.indexOf(bits, at + 1);
+    if (at < 0) return -1;
+  }
+  return at;
+}

@@ -1,223 +1,121 @@
 /**
  * CPU ranks: where every element of a row stands among the row's others by |δ|, ascending, ties by index: what kernels
- * ask for with `rank(k, i)`. A radix sort of float32 bits, so the order is exact. Not what is done with them.
+ * ask for with `rank(k, i)`. Rows of any length; those of up to 65536 elements are `cpu/ranks.ts`'s, and their ranks
+ * take 16 bits. Not what is done with them.
  */
 
+import { type Ranks, ranksAreShort } from '../cpu/kernels.ts';
+import { RowRanker } from '../cpu/ranks.ts';
 import { decodeFloat32 } from '../formats/codec.ts';
 import { elementBytes } from '../formats/dtype.ts';
 import type { LoadedPiece } from '../methods/kernel.ts';
 
-/** Bits of a key: a float32's without its sign. */
-const KEY_BITS = 31;
+/** Long rows: bits of a digit, of which three make a key: a float32 without its sign. */
+const WIDTH = 11;
+const SIZE = 2 ** WIDTH;
 const KEY_MASK = 0x7fffffff;
 
-/** Shorter rows are ranked by comparing every pair, which costs less than clearing the bins. */
-const FEW_ELEMENTS = 24;
-
-/** Elements that are decoded at a time, where a row has no more. */
-const TILE_ELEMENTS = 8192;
-
-/** Ranks rows; keeps its working arrays between calls. */
+/** Ranks pieces; keeps its working memory between calls. */
 export class RankSorter {
+  #ranker: RowRanker | null = null;
   #order = new Uint32Array(0);
-  #spare = new Uint32Array(0);
-  #values = new Float32Array(0);
-  #pivots = new Float32Array(0);
-  readonly #bins = new Uint32Array(2 ** 11 * 3);
+  #next = new Uint32Array(0);
+  readonly #bins = new Uint32Array(SIZE * 3);
 
   /**
    * Ranks of |δ_k| = |x_k − base| (|x_k| where there is no base, the difference in float32) within each row.
    * @param piece whole rows.
-   * @param spare arrays to use again; those that are used or too short are taken out.
+   * @param spare memory to use again; what is used is taken out.
    * @returns per model one rank per element.
    */
-  ranks(piece: LoadedPiece, spare: Uint32Array<ArrayBuffer>[] = []): Uint32Array<ArrayBuffer>[] {
+  ranks(piece: LoadedPiece, spare: ArrayBuffer[] = []): Ranks {
     const { rowElements, elements, dtypes, hasBase } = piece;
     if (piece.start % rowElements !== 0 || elements % rowElements !== 0) {
       throw new Error(`ranks of ${piece.tensor} need whole rows`);
     }
-    const step = Math.max(1, Math.floor(TILE_ELEMENTS / rowElements)) * rowElements;
-    if (this.#values.length < step) {
-      this.#values = new Float32Array(step);
-      this.#pivots = new Float32Array(step);
-    }
-    const first = hasBase ? 1 : 0;
-    const out = dtypes.slice(first).map(() => arrayOf(elements, spare));
-    for (let at = 0; at < elements; at += step) {
-      const end = Math.min(at + step, elements);
-      const pivots = hasBase ? decodeTile(piece, 0, at, end, this.#pivots) : null;
-      out.forEach((ranks, model) => {
-        const values = decodeTile(piece, first + model, at, end, this.#values);
-        // Of two float32 numbers the difference in float64, rounded to float32, is the float32 difference.
-        if (pivots) for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) - (pivots[i] as number);
-        const keys = new Uint32Array(values.buffer, 0, values.length);
-        for (let row = 0; row < keys.length; row += rowElements) {
-          this.rankRow(keys.subarray(row, row + rowElements), ranks.subarray(at + row, at + row + rowElements));
-        }
-      });
-    }
-    return out;
+    const isShort = ranksAreShort(rowElements);
+    return dtypes.slice(hasBase ? 1 : 0).map((_, model) => {
+      const memory = memoryOf(elements * (isShort ? 2 : 4), spare);
+      if (isShort) {
+        const out = new Uint16Array(memory, 0, elements);
+        this.#ranker ??= new RowRanker();
+        this.#ranker.rank(piece, model, out);
+        return out;
+      }
+      const out = new Uint32Array(memory, 0, elements);
+      for (let at = 0; at < elements; at += rowElements) this.#rankLongRow(keysOf(piece, model, at), out.subarray(at));
+      return out;
+    });
   }
 
-  /** Ranks one row by the lower 31 bits of its keys, ascending, ties by index. */
-  rankRow(keys: Uint32Array, out: Uint32Array): void {
-    if (keys.length <= FEW_ELEMENTS) return rankFew(keys, out);
+  /** Gives the memory back. */
+  trim(): void {
+    this.#ranker = null;
+    this.#order = new Uint32Array(0);
+    this.#next = new Uint32Array(0);
+  }
+
+  /** A radix sort, as `cpu/ranks.ts` does it, for a row that its halves of words cannot number. */
+  #rankLongRow(keys: Uint32Array, out: Uint32Array): void {
     const count = keys.length;
     if (this.#order.length < count) {
       this.#order = new Uint32Array(count);
-      this.#spare = new Uint32Array(count);
+      this.#next = new Uint32Array(count);
     }
-    // Long rows are worth larger bins, which mean fewer passes.
-    const width = count < 1024 ? 8 : 11;
-    const size = 2 ** width;
-    const digits = Math.ceil(KEY_BITS / width);
-    // The highest digit stops below the sign.
-    const maskOf = (digit: number) => 2 ** Math.min(width, KEY_BITS - digit * width) - 1;
-    const bins = this.#bins.fill(0, 0, size * digits);
-    if (digits === 3) countThree(keys, bins);
-    else countFour(keys, bins);
-    const due: number[] = [];
-    for (let digit = 0; digit < digits; digit++) {
-      const row = bins.subarray(digit * size, (digit + 1) * size);
-      // Where all keys have the same digit, as in the low bits of a difference of two BF16, nothing would move.
-      if (row[((keys[0] as number) >>> (digit * width)) & maskOf(digit)] === count) continue;
-      due.push(digit);
-      let sum = 0;
-      for (let bin = 0; bin < size; bin++) {
-        const here = row[bin] as number;
-        row[bin] = sum;
-        sum += here;
+    const bins = this.#bins.fill(0);
+    for (let i = 0; i < count; i++) {
+      const key = keys[i] ?? 0;
+      for (let digit = 0; digit < 3; digit++) {
+        const bin = digit * SIZE + ((key >>> (digit * WIDTH)) & (SIZE - 1));
+        bins[bin] = (bins[bin] ?? 0) + 1;
       }
     }
-    const last = due.pop();
-    if (last === undefined) {
-      for (let i = 0; i < count; i++) out[i] = i;
-      return;
-    }
-    let [order, next] = [this.#order, this.#spare];
-    due.forEach((digit, pass) => {
-      const row = bins.subarray(digit * size, (digit + 1) * size);
-      if (pass === 0) scatterFirst(keys, digit * width, maskOf(digit), row, next);
-      else scatter(keys, order, digit * width, maskOf(digit), row, next);
+    let [order, next] = [this.#order, this.#next];
+    for (let i = 0; i < count; i++) order[i] = i;
+    for (let digit = 0; digit < 3; digit++) {
+      const places = bins.subarray(digit * SIZE, (digit + 1) * SIZE);
+      for (let bin = 0, sum = 0; bin < SIZE; bin++) {
+        const here = places[bin] ?? 0;
+        places[bin] = sum;
+        sum += here;
+      }
+      for (let i = 0; i < count; i++) {
+        const element = order[i] ?? 0;
+        const bin = ((keys[element] ?? 0) >>> (digit * WIDTH)) & (SIZE - 1);
+        const place = places[bin] ?? 0;
+        places[bin] = place + 1;
+        if (digit === 2) out[element] = place;
+        else next[place] = element;
+      }
       [order, next] = [next, order];
-    });
-    const row = bins.subarray(last * size, (last + 1) * size);
-    if (due.length === 0) placeFirst(keys, last * width, maskOf(last), row, out);
-    else place(keys, order, last * width, maskOf(last), row, out);
-  }
-}
-
-/** An array of `length` numbers, over the memory of a spare one where that is long enough. */
-export function arrayOf(length: number, spare: Uint32Array<ArrayBuffer>[]): Uint32Array<ArrayBuffer> {
-  for (let next = spare.pop(); next; next = spare.pop()) {
-    if (next.buffer.byteLength >= length * 4) return new Uint32Array(next.buffer, 0, length);
-  }
-  return new Uint32Array(length);
-}
-
-/** A pass over elements in their own order. */
-function scatterFirst(keys: Uint32Array, shift: number, mask: number, bins: Uint32Array, next: Uint32Array): void {
-  for (let i = 0; i < keys.length; i++) {
-    const bin = ((keys[i] as number) >>> shift) & mask;
-    const at = bins[bin] as number;
-    next[at] = i;
-    bins[bin] = at + 1;
-  }
-}
-
-/** A pass over elements in the order that the last one left. */
-function scatter(
-  keys: Uint32Array,
-  order: Uint32Array,
-  shift: number,
-  mask: number,
-  bins: Uint32Array,
-  next: Uint32Array,
-): void {
-  for (let i = 0; i < keys.length; i++) {
-    const element = order[i] as number;
-    const bin = ((keys[element] as number) >>> shift) & mask;
-    const at = bins[bin] as number;
-    next[at] = element;
-    bins[bin] = at + 1;
-  }
-}
-
-/** The last pass: places become ranks. */
-function place(
-  keys: Uint32Array,
-  order: Uint32Array,
-  shift: number,
-  mask: number,
-  bins: Uint32Array,
-  ranks: Uint32Array,
-): void {
-  for (let i = 0; i < keys.length; i++) {
-    const element = order[i] as number;
-    const bin = ((keys[element] as number) >>> shift) & mask;
-    const at = bins[bin] as number;
-    ranks[element] = at;
-    bins[bin] = at + 1;
-  }
-}
-
-/** The last pass where it is the only one. */
-function placeFirst(keys: Uint32Array, shift: number, mask: number, bins: Uint32Array, ranks: Uint32Array): void {
-  for (let i = 0; i < keys.length; i++) {
-    const bin = ((keys[i] as number) >>> shift) & mask;
-    const at = bins[bin] as number;
-    ranks[i] = at;
-    bins[bin] = at + 1;
-  }
-}
-
-function rankFew(keys: Uint32Array, out: Uint32Array): void {
-  out.fill(0);
-  for (let i = 1; i < keys.length; i++) {
-    for (let j = 0; j < i; j++) {
-      const above = ((keys[i] as number) & KEY_MASK) >= ((keys[j] as number) & KEY_MASK) ? i : j;
-      out[above] = (out[above] as number) + 1;
     }
   }
 }
 
-function countThree(keys: Uint32Array, bins: Uint32Array): void {
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i] as number;
-    const low = key & 2047;
-    const middle = 2048 + ((key >>> 11) & 2047);
-    const high = 4096 + ((key >>> 22) & 511);
-    bins[low] = (bins[low] as number) + 1;
-    bins[middle] = (bins[middle] as number) + 1;
-    bins[high] = (bins[high] as number) + 1;
-  }
+/** Memory of that many bytes: the smallest spare one that is large enough, or fresh. */
+function memoryOf(bytes: number, spare: ArrayBuffer[]): ArrayBuffer {
+  let best = -1;
+  spare.forEach(({ byteLength }, n) => {
+    if (byteLength >= bytes && byteLength < (spare[best]?.byteLength ?? Number.POSITIVE_INFINITY)) best = n;
+  });
+  return best < 0 ? new ArrayBuffer(bytes) : (spare.splice(best, 1)[0] ?? new ArrayBuffer(bytes));
 }
 
-function countFour(keys: Uint32Array, bins: Uint32Array): void {
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i] as number;
-    const low = key & 255;
-    const second = 256 + ((key >>> 8) & 255);
-    const third = 512 + ((key >>> 16) & 255);
-    const high = 768 + ((key >>> 24) & 127);
-    bins[low] = (bins[low] as number) + 1;
-    bins[second] = (bins[second] as number) + 1;
-    bins[third] = (bins[third] as number) + 1;
-    bins[high] = (bins[high] as number) + 1;
-  }
-}
-
-/** Elements [from, to) of a source as float32, in `out`. */
-function decodeTile(
-  piece: LoadedPiece,
-  source: number,
-  from: number,
-  to: number,
-  out: Float32Array<ArrayBuffer>,
-): Float32Array {
-  const dtype = piece.dtypes[source];
-  const bytes = piece.bytes[source];
-  if (!dtype || !bytes) throw new Error(`${piece.tensor} has no source ${source}`);
-  const size = elementBytes(dtype);
-  return decodeFloat32(bytes.subarray(from * size, to * size), dtype, out.subarray(0, to - from));
+/** The bits of |δ| of the row that begins at element `at`. */
+function keysOf(piece: LoadedPiece, model: number, at: number): Uint32Array {
+  const decoded = (source: number): Float32Array => {
+    const dtype = piece.dtypes[source];
+    const bytes = piece.bytes[source];
+    if (!dtype || !bytes) throw new Error(`${piece.tensor} has no source ${source}`);
+    const size = elementBytes(dtype);
+    const part = bytes.subarray(at * size, (at + piece.rowElements) * size);
+    return decodeFloat32(part, dtype, new Float32Array(piece.rowElements));
+  };
+  const values = decoded(model + (piece.hasBase ? 1 : 0));
+  const base = piece.hasBase ? decoded(0) : null;
+  // Of two float32 numbers the difference in float64, rounded to float32, is the float32 difference.
+  if (base) for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) - (base[i] ?? 0);
+  const keys = new Uint32Array(values.buffer);
+  for (let i = 0; i < keys.length; i++) keys[i] = (keys[i] ?? 0) & KEY_MASK;
+  return keys;
 }

@@ -9,8 +9,8 @@ import { BLOCK_ELEMENTS, blocksOf, type LoadedPiece, type MeasuredPiece, type Me
 import { METHODS } from '../methods/index.ts';
 import type { Method, Pass, SelectPass, SumPass } from '../methods/method.ts';
 import type { Caught, DigitQuery, MergeWork, PieceWork, SampleOrder, WindowQuery } from './arithmetic.ts';
-import { countBits, DigitCounter, KeyNet } from './cpu-counts.ts';
-import { arrayOf, RankSorter } from './cpu-ranks.ts';
+import { countBits, DigitCounter, KeyNet, nthOf } from './cpu-counts.ts';
+import { RankSorter } from './cpu-ranks.ts';
 import type { Digit, TieQuery } from './selection.ts';
 
 /** Blocks whose keys are made at a time: enough to hide the call, few enough to stay in a core's cache. */
@@ -42,13 +42,13 @@ export class CpuWorker {
   readonly #counter = new DigitCounter();
   readonly #batches = new Map<number, readonly LoadedPiece[]>();
   #tile = new Uint32Array(0);
-  /** Ranks by batch and piece, in 16 bits where rows are short enough. */
-  readonly #ranks = new Map<number, Map<number, readonly (Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>)[]>>();
+  /** Ranks that are kept, by batch and piece. */
+  readonly #ranks = new Map<number, Map<number, Ranks>>();
   #rankBytes = 0;
-  /** Memory of ranks that were kept: the garbage collector would give it back late. */
+  /** Memory of ranks that are no longer kept: the garbage collector would give it back late. */
   #spareRanks: ArrayBuffer[] = [];
-  /** The ranks that were asked for last: their memory is used for the next. */
-  #lastRanks: Uint32Array<ArrayBuffer>[] = [];
+  /** The last ranks that there was no room to keep: their memory is used for the next. */
+  #passingRanks: Ranks = [];
 
   /** Holds a batch until it is released. */
   load(id: number, pieces: readonly LoadedPiece[]): void {
@@ -142,6 +142,27 @@ export class CpuWorker {
     });
   }
 
+  locate(
+    id: number,
+    name: PassName,
+    work: PieceWork & { readonly key: number; readonly bits: number; readonly nth: number },
+  ): number {
+    const { key, bits, nth } = work;
+    let seen = 0;
+    let found = -1;
+    let at = 0;
+    this.#eachTile(id, name, { ...work, queries: [{ key }] }, (_, keys) => {
+      if (found < 0) {
+        const own = countBits(keys, bits);
+        if (seen + own >= nth) found = at + nthOf(keys, bits, nth - seen);
+        seen += own;
+      }
+      at += keys.length;
+    });
+    if (found < 0) throw new Error(`a piece holds fewer than ${nth} of these keys`);
+    return found;
+  }
+
   keys(
     id: number,
     name: PassName,
@@ -167,8 +188,9 @@ export class CpuWorker {
 
   trim(): void {
     for (const id of [...this.#ranks.keys()]) this.#forgetRanks(id);
-    this.#lastRanks = [];
+    this.#passingRanks = [];
     this.#spareRanks = [];
+    this.#sorter.trim();
     this.#tile = new Uint32Array(0);
     this.#kernels.trim();
   }
@@ -208,51 +230,33 @@ export class CpuWorker {
   /** Valid until the next call. */
   #ranksOf(method: Method, id: number, piece: number): Ranks | null {
     if (method.ranks !== true) return null;
-    const spare = this.#lastRanks;
     const known = this.#ranks.get(id)?.get(piece);
-    if (known) {
-      this.#lastRanks = known.map((own) => {
-        const ranks = arrayOf(own.length, spare);
-        ranks.set(own);
-        return ranks;
-      });
-      return this.#lastRanks;
+    if (known) return known;
+    this.#spare(this.#passingRanks);
+    this.#passingRanks = [];
+    const ranks = this.#sorter.ranks(this.#piece(id, piece), this.#spareRanks);
+    const bytes = ranks.reduce((sum, own) => sum + own.byteLength, 0);
+    if (this.#rankBytes + bytes > MOST_RANK_BYTES) {
+      this.#passingRanks = ranks;
+      return ranks;
     }
-    const loaded = this.#piece(id, piece);
-    this.#lastRanks = this.#sorter.ranks(loaded, spare);
-    const isShort = loaded.rowElements <= 2 ** 16;
-    const bytes = this.#lastRanks.length * loaded.elements * (isShort ? 2 : 4);
-    if (this.#rankBytes + bytes <= MOST_RANK_BYTES) {
-      const kept =
-        this.#ranks.get(id) ?? new Map<number, readonly (Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>)[]>();
-      kept.set(
-        piece,
-        this.#lastRanks.map((own) => this.#copyOf(own, isShort)),
-      );
-      this.#ranks.set(id, kept);
-      this.#rankBytes += bytes;
-    }
-    return this.#lastRanks;
-  }
-
-  /** A copy to keep, over memory that was kept before where that is long enough. */
-  #copyOf(ranks: Uint32Array, isShort: boolean): Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
-    const bytes = ranks.length * (isShort ? 2 : 4);
-    const at = this.#spareRanks.findIndex(({ byteLength }) => byteLength >= bytes);
-    const buffer = this.#spareRanks.splice(at, at < 0 ? 0 : 1)[0] ?? new ArrayBuffer(bytes);
-    const copy = isShort ? new Uint16Array(buffer, 0, ranks.length) : new Uint32Array(buffer, 0, ranks.length);
-    copy.set(ranks);
-    return copy;
+    const kept = this.#ranks.get(id) ?? new Map<number, Ranks>();
+    this.#ranks.set(id, kept.set(piece, ranks));
+    this.#rankBytes += bytes;
+    return ranks;
   }
 
   #forgetRanks(id: number): void {
     for (const ranks of this.#ranks.get(id)?.values() ?? []) {
-      for (const { byteLength, buffer } of ranks) {
-        this.#rankBytes -= byteLength;
-        if (this.#spareRanks.length < MOST_SPARE_RANKS) this.#spareRanks.push(buffer);
-      }
+      this.#rankBytes -= ranks.reduce((sum, own) => sum + own.byteLength, 0);
+      this.#spare(ranks);
     }
     this.#ranks.delete(id);
+  }
+
+  /** Keeps the memory of ranks that nobody reads any more for the next ones. */
+  #spare(ranks: Ranks): void {
+    for (const { buffer } of ranks) if (this.#spareRanks.length < MOST_SPARE_RANKS) this.#spareRanks.push(buffer);
   }
 }
 

@@ -1,18 +1,19 @@
 /** The weights map: what methods of every kind show in it, and what may be set by hand. */
 
 import { describe, expect, it } from 'vitest';
+import type { Checkpoint } from '../formats/checkpoint.ts';
 import { METHODS } from '../methods/index.ts';
 import { newRecipe, parseRecipe } from '../recipe/yaml.ts';
 import { Blend } from './blend.ts';
 import { check } from './check.ts';
 import { CpuArithmetic } from './cpu-arithmetic.ts';
 import type { WeightsMap } from './map.ts';
-import { family } from './test/checkpoints.ts';
+import { checkpoint, family, TINY_LLAMA, valuesOf } from './test/checkpoints.ts';
 
 const CHECKPOINTS = family(3);
 
-async function mapOf(text: string): Promise<WeightsMap> {
-  const { lineup, findings } = check(parseRecipe(text), (name) => CHECKPOINTS.find((own) => own.name === name));
+async function mapOf(text: string, checkpoints: readonly Checkpoint[] = CHECKPOINTS): Promise<WeightsMap> {
+  const { lineup, findings } = check(parseRecipe(text), (name) => checkpoints.find((own) => own.name === name));
   if (!lineup) throw new Error(findings.map(({ message }) => message).join('; '));
   const blend = new Blend(new CpuArithmetic([]), { budgetBytes: 2 ** 28, keepsSources: true });
   const map = await blend.map(lineup);
@@ -50,6 +51,48 @@ describe('the weights map', () => {
     const changed = cells.filter(({ rmsChange }) => rmsChange?.every((rms) => rms > 0));
     for (const { weights } of changed) expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 6);
     expect(new Set(changed.map(({ weights }) => weights[0]?.toFixed(4))).size).toBeGreaterThan(2);
+  });
+
+  describe('of a model that holds NaN', () => {
+    const sick = 'model.layers.1.mlp.up_proj.weight';
+    const base = valuesOf(TINY_LLAMA, 1);
+    const sound = valuesOf(TINY_LLAMA, 2, base);
+    const values = new Map(valuesOf(TINY_LLAMA, 3, base)).set(sick, new Float64Array(40 * 24).fill(Number.NaN));
+    const checkpoints = [
+      checkpoint({ name: 'base', values: base }),
+      checkpoint({ name: 'tune-1', values: sound }),
+      checkpoint({ name: 'tune-2', values }),
+    ];
+    const recipe = (method: string) => newRecipe({ method, base: 'base', models: ['tune-1', 'tune-2'] });
+
+    it.each(['linear', 'task_arithmetic', 'ties', 'dare_linear', 'slerp'])(
+      'shows the weights of %s, and says which figures of change are missing and why',
+      async (method) => {
+        const map = await mapOf(recipe(method).replace(/^base_model.*\n/m, 'base_model: base\n'), checkpoints);
+        const missing = map.cells.filter(({ rmsChange }) => rmsChange === null);
+        expect(missing.map(({ filter }) => filter)).toEqual(['model.layers.1.mlp.up_proj.'].slice(0, missing.length));
+        expect(missing).toHaveLength(1);
+        expect(missing[0]?.weights.every(Number.isFinite)).toBe(true);
+        expect(map.note).toContain(`${sick} holds NaN, infinity or numbers too large to square in tune-2`);
+      },
+    );
+
+    it('still refuses where the weights themselves are measured, however often it is asked', async () => {
+      for (let n = 0; n < 2; n++) await expect(mapOf(recipe('varm'), checkpoints)).rejects.toThrow(/cannot be measured/);
+    });
+
+    it('refuses measured weights after it has shown others of the same models', async () => {
+      const find = (name: string) => checkpoints.find((own) => own.name === name);
+      const blend = new Blend(new CpuArithmetic([]), { budgetBytes: 2 ** 28, keepsSources: true });
+      const lineupOf = (method: string) => {
+        const { lineup } = check(parseRecipe(recipe(method)), find);
+        if (!lineup) throw new Error('refused');
+        return lineup;
+      };
+      await blend.map(lineupOf('task_arithmetic'));
+      await expect(blend.map(lineupOf('varm'))).rejects.toThrow(/cannot be measured/);
+      await blend.dispose();
+    });
   });
 
   it('says which parameters decide where no hand can', async () => {

@@ -87,6 +87,12 @@ export class Selection {
     Object.assign(state, { prefix: bits, remaining, equal });
   }
 
+  /** Ends a slot's ties before the element at `cut`. */
+  settleAt(slot: number, cut: number): void {
+    const state = this.#slots[slot];
+    if (state) Object.assign(state, { cut, equal: state.remaining });
+  }
+
   /** What has to be counted for the next digit, without repetition. */
   queries(): DigitQuery[] {
     const seen = new Map<string, DigitQuery>();

@@ -21,7 +21,7 @@ const SMALL_ELEMENTS = 2 ** 15;
 
 /** Keys of a sample: runs of neighbours, spread over the pieces of a tensor. */
 const SAMPLE_RUNS = 16;
-const RUN_ELEMENTS = 1024;
+const RUN_ELEMENTS = 4096;
 
 /** Of a sampled tensor's keys no more than this share is collected: beyond it, counting is cheaper on memory. */
 const COLLECTED_SHARE = 1 / 6;
@@ -122,15 +122,40 @@ export class ThresholdFinder {
     }
     for (const [index, parts] of caught) {
       const selection = selections.get(index);
-      selection?.wanted.forEach(({ slot, count }, q) => {
+      for (const [q, { slot, key, count }] of selection?.wanted.entries() ?? []) {
         const query = queries.get(index)?.[q];
         const found = query ? thresholdIn(parts[q] ?? [], query, count) : null;
-        if (found) selection.know(slot, found.bits, found.remaining, found.equal);
-      });
+        if (!found || !selection) continue;
+        selection.know(slot, found.bits, found.remaining, found.equal);
+        if (found.remaining < found.equal) {
+          const tie = { key, bits: found.bits, ...found.last };
+          selection.settleAt(slot, (await this.#locate(windows, stations, pass, index, tie, soFar)) + 1);
+        }
+      }
     }
   }
 
-  /** Sampled bits of the keys of tensors that are not small, ascending, by tensor and key. */
+  /** The index in its tensor of the `nth` key with some bits in the tensor's part `part`. */
+  async #locate(
+    windows: Windows,
+    stations: readonly Station[],
+    pass: SelectPass,
+    tensor: number,
+    { part, ...tie }: { key: number; bits: number; part: number; nth: number },
+    soFar: SoFar,
+  ): Promise<number> {
+    const own = new Set([tensor]);
+    const stops = stations.flatMap((station) => stopsOf(station, own).map((stop) => ({ station, stop })));
+    const at = stops[part];
+    if (!at) throw new Error(`no part ${part} of tensor ${tensor}`);
+    const [work] = workAt([at.stop], soFar);
+    if (!work) throw new Error(`no work on tensor ${tensor}`);
+    const { method } = this.#lineup;
+    const index = await at.station.with((batch) => windows.locate(batch, method, pass, { ...work, ...tie }));
+    return (at.station.pieces[at.stop.index]?.start ?? 0) + index;
+  }
+
+  /** Sampled bits of the keys of tensors that are not small, by tensor and key. */
   async #sample(
     windows: Windows,
     stations: readonly Station[],
@@ -138,7 +163,7 @@ export class ThresholdFinder {
     open: ReadonlySet<number>,
     selections: Selections,
     soFar: SoFar,
-  ): Promise<Map<number, Map<number, Uint32Array>>> {
+  ): Promise<Map<number, Map<number, Uint32Array[]>>> {
     const large = new Set([...open].filter((index) => this.#tensor(index).elements > SMALL_ELEMENTS));
     const parts = new Map<number, Map<number, Uint32Array[]>>();
     const orderOf = (tensor: number): SampleOrder => {
@@ -167,12 +192,7 @@ export class ThresholdFinder {
         });
       });
     }
-    return new Map(
-      [...parts].map(([tensor, byKey]) => [
-        tensor,
-        new Map([...byKey].map(([key, bits]) => [key, joinedBits(bits).sort()] as const)),
-      ]),
-    );
+    return parts;
   }
 
   async #countDigit(
@@ -299,14 +319,4 @@ function sampled(stations: readonly Station[]): Station[] {
   return Array.from({ length: SAMPLE_RUNS }, (_, n) => stations[Math.floor((n + 0.5) * step)]).filter(
     (station): station is Station => station !== undefined,
   );
-}
-
-function joinedBits(parts: readonly Uint32Array[]): Uint32Array {
-  const out = new Uint32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

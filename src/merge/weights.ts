@@ -7,6 +7,7 @@ import { RecipeFault } from '../bytes/fault.ts';
 import type { KernelNumbers, Lines, Slots } from '../methods/kernel.ts';
 import type { Axis, Evidence, Pass, PassResult, StatisticUnit } from '../methods/method.ts';
 import { streamKey } from '../methods/random.ts';
+import { Checksum } from './checksum.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import { thresholdsOf } from './selection.ts';
 import type { Measured, RawPass, Statistics } from './statistics.ts';
@@ -193,7 +194,11 @@ export function weigh(lineup: Lineup, tensor: BlendTensor, statistics: Statistic
 
 /** A short text that changes whenever the result of a tensor would. */
 export function signature(lineup: Lineup, tensor: BlendTensor, { numbers }: TensorWeights): string {
-  const lines = ({ over, width, values }: Lines) => [over, width, values.length > 64 ? checksum(values) : [...values]];
+  const lines = ({ over, width, values }: Lines) => [
+    over,
+    width,
+    values.length > 64 ? new Checksum().numbers(values).value : [...values],
+  ];
   return JSON.stringify([
     lineup.method.name,
     tensor.out,
@@ -204,16 +209,4 @@ export function signature(lineup: Lineup, tensor: BlendTensor, { numbers }: Tens
     [...numbers.slots].map(([name, { bits, cuts }]) => [name, [...bits], [...cuts]]),
     numbers.streams,
   ]);
-}
-
-/** Two independent 32-bit FNV-1a sums over the bits. */
-function checksum(values: Float64Array): string {
-  const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2);
-  let a = 0x811c9dc5;
-  let b = 0x01234567;
-  for (const word of words) {
-    a = Math.imul(a ^ word, 0x01000193);
-    b = Math.imul(b ^ (word >>> 7) ^ (word << 3), 0x85ebca6b);
-  }
-  return `${a >>> 0}.${b >>> 0}`;
 }

@@ -21,25 +21,32 @@ export const EVERYTHING = { low: 0, high: TOP_BITS };
 
 /**
  * The range in which the key of rank `count` (from 1, largest first) of `elements` probably lies.
- * @param sample sampled bits, ascending.
+ * @param sample sampled bits, in any order.
  */
-export function windowOf(sample: Uint32Array, elements: number, count: number): { low: number; high: number } {
-  const size = sample.length;
+export function windowOf(
+  sample: readonly Uint32Array[],
+  elements: number,
+  count: number,
+): { low: number; high: number } {
+  const size = sample.reduce((sum, bits) => sum + bits.length, 0);
   const share = count / elements;
-  const rank = share * size;
-  const reach = WIDTH * Math.sqrt(size * share * (1 - share)) + LEAST_RANKS;
-  // Ranks count from the largest; the sample is ascending.
-  const at = (r: number) => sample[size - 1 - Math.round(r)];
-  const high = rank - reach < 0 ? TOP_BITS : (at(rank - reach) ?? TOP_BITS);
-  const low = rank + reach > size - 1 ? 0 : (at(rank + reach) ?? 0);
-  return { low, high };
+  const rank = Math.round(share * size);
+  const reach = Math.round(WIDTH * Math.sqrt(size * share * (1 - share))) + LEAST_RANKS;
+  const parts = sample.map((bits) => ({ above: 0, inside: bits.length, bits }));
+  const at = (r: number) => thresholdIn(parts, EVERYTHING, r)?.bits;
+  return {
+    low: rank + reach > size ? EVERYTHING.low : (at(rank + reach) ?? EVERYTHING.low),
+    high: rank - reach < 1 ? EVERYTHING.high : (at(rank - reach) ?? EVERYTHING.high),
+  };
 }
 
-/** A threshold: `remaining` of the `equal` keys with these bits are wanted. */
+/** A threshold: the first `remaining` of the `equal` keys with these bits are wanted. */
 export interface Found {
   readonly bits: number;
   readonly remaining: number;
   readonly equal: number;
+  /** Where the last of the wanted ones is: in which part, and which of the part's (from 1). */
+  readonly last: { readonly part: number; readonly nth: number };
 }
 
 /**
@@ -53,17 +60,34 @@ export function thresholdIn(
 ): Found | null {
   const above = parts.reduce((sum, part) => sum + part.above, 0);
   const inside = parts.reduce((sum, part) => sum + part.inside, 0);
-  let remaining = count - above;
+  const remaining = count - above;
   if (remaining <= 0 || remaining > inside) return null;
-  if (window.low === window.high) return { bits: window.low, remaining, equal: inside };
+  if (window.low === window.high) return ended(parts, { bits: window.low, remaining, equal: inside });
   if (parts.some(({ bits, inside: own }) => bits === null && own > 0)) return null;
   // Two digits of what the window's bits differ in.
   const shift = Math.max(0, Math.ceil(Math.log2(window.high - window.low + 1)) - DIGIT);
   const upper = rankIn(parts, window.low, shift, 2 ** DIGIT, remaining);
   const base = window.low + upper.bin * 2 ** shift;
-  if (shift === 0) return { bits: base, ...upper };
+  if (shift === 0) return ended(parts, { bits: base, ...upper });
   const lower = rankIn(parts, base, 0, 2 ** shift, upper.remaining);
-  return { bits: base + lower.bin, ...lower };
+  return ended(parts, { bits: base + lower.bin, ...lower });
+}
+
+/** Finds the part in which the last of the wanted keys lies. */
+function ended(parts: readonly Caught[], { bits, remaining, equal }: Omit<Found, 'last'>): Found {
+  let nth = remaining;
+  for (const [part, caught] of parts.entries()) {
+    const own = caught.bits ? countOf(caught.bits, bits) : caught.inside;
+    if (nth <= own) return { bits, remaining, equal, last: { part, nth } };
+    nth -= own;
+  }
+  throw new Error('fewer keys than were counted');
+}
+
+function countOf(all: Uint32Array, bits: number): number {
+  let count = 0;
+  for (let i = 0; i < all.length; i++) count += all[i] === bits ? 1 : 0;
+  return count;
 }
 
 /** The bin, of `2^shift` neighbouring bits each from `base` on, in which the key of rank `rank` lies. */

@@ -1,0 +1,297 @@
+/**
+ * RankPasses: the steps of ranking rows by |δ| as WebAssembly functions over one memory: keys out of sources, keys to
+ * digits, counts, and the passes of a radix sort. Each runs over a span of elements; which of them run, over which
+ * digits, is `ranks.ts`.
+ *
+ * A group's elements have one *word* each: the last pass's digit in the upper half, the digit of the pass before it in
+ * the lower one, both as byte offsets of a bin. Where there are three passes, the first one's digit lies in `lows`. A
+ * pass leaves words in its order, their lower half replaced by the element: the last pass needs nothing else.
+ */
+
+import type { BlendedDtype } from '../formats/dtype.ts';
+import { loadLanes } from './codec-lanes.ts';
+import {
+  FunctionBuilder,
+  get,
+  I32,
+  i32,
+  load,
+  moduleOf,
+  NO_RESULT,
+  OPCODE,
+  S,
+  scalar,
+  set,
+  store,
+  tee,
+  unsigned,
+  V,
+  V128,
+  words,
+  type Code,
+} from './wasm.ts';
+
+/** Elements whose keys are made at a time. */
+export const SOURCE_ELEMENTS = 8192;
+/** Most elements of a group: an element's place in it takes half a word. */
+export const MOST_ELEMENTS = 2 ** 16;
+/** Most bits of a digit. */
+export const MOST_DIGIT_BITS = 12;
+
+/** A vector may reach past the end. */
+const SLACK_BYTES = 16;
+
+/** Where everything lies; steps are odd, so that what is used together does not meet in the same sets of the cache. */
+const REGIONS = (() => {
+  let top = 0;
+  let count = 0;
+  const take = (bytes: number): number => {
+    const address = top;
+    top += bytes + SLACK_BYTES + 64 * (1 + (count++ % 5));
+    top = (top + 63) & ~63;
+    return address;
+  };
+  const bins = () => take(4 * 2 ** MOST_DIGIT_BITS);
+  const perElement = () => take(4 * MOST_ELEMENTS);
+  return {
+    /** Over keys so far, four lanes each: the bits that are set, the largest, the smallest less one but for zero. */
+    set: take(16),
+    largest: take(16),
+    smallest: take(16),
+    base: take(4 * SOURCE_ELEMENTS),
+    model: take(4 * SOURCE_ELEMENTS),
+    first: bins(),
+    middle: bins(),
+    last: bins(),
+    keys: perElement(),
+    words: perElement(),
+    lows: perElement(),
+    order: perElement(),
+    sorted: perElement(),
+    ranks: take(2 * MOST_ELEMENTS),
+    end: top,
+  };
+})();
+
+export const RANK_REGIONS: Readonly<typeof REGIONS> = REGIONS;
+
+/** A loop that runs at least once: `body`, then `at` moves on by `step` and ends at `end`. */
+function loopOver(builder: FunctionBuilder, at: number, end: number, step: number, body: readonly Code[]): void {
+  builder.emit([OPCODE.loop, NO_RESULT], ...body);
+  builder.emit(get(at), i32(step), S.add, tee(at), get(end), S.lt_u, [OPCODE.br_if, ...unsigned(0)], [OPCODE.end]);
+}
+
+/**
+ * `run(count, offset)`: keys of `count` elements that lie in `base` and `model`, to `keys` + `offset`: the bits of |δ|,
+ * in float32. Notes what they have in common.
+ * @param base null where there is none.
+ */
+export function keysModule(base: BlendedDtype | null, model: BlendedDtype): WebAssembly.Module {
+  const [count, offset] = [0, 1] as const;
+  const builder = new FunctionBuilder(2);
+  const [at, of2, of4] = [builder.local(I32), builder.local(I32), builder.local(I32)];
+  const key = builder.local(V128);
+  const [bits, largest, smallest] = [REGIONS.set, REGIONS.largest, REGIONS.smallest].map((address) =>
+    builder.accumulator(address),
+  ) as [number, number, number];
+  const bytes = { of2: get(of2), of4: get(of4) };
+  const body = builder.capture(() => {
+    builder.emit(get(at), i32(1), S.shl, set(of2), get(at), i32(2), S.shl, set(of4));
+    builder.emit(loadLanes(builder, model, bytes, REGIONS.model));
+    if (base) builder.emit(loadLanes(builder, base, bytes, REGIONS.base), V.f32x4_sub);
+    // What lies past the end becomes zero, which none of the three notes.
+    builder.emit(get(count), get(at), S.sub, V.i32x4_splat, words(0, 1, 2, 3), V.i32x4_gt_s);
+    builder.emit(builder.splat(0x7fffffff), V.and, V.and, set(key));
+    builder.emit(get(of4), get(offset), S.add, get(key), store.v128(REGIONS.keys));
+    builder.emit(get(key), get(bits), V.or, set(bits), get(key), get(largest), V.i32x4_max_s, set(largest));
+    builder.emit(get(key), builder.splat(1), V.i32x4_sub, get(smallest), V.i32x4_min_u, set(smallest));
+  }, 1);
+  loopOver(builder, at, count, 4, [body]);
+  return moduleOf(builder);
+}
+
+/**
+ * `run(from, to, least, shift, row, width, width0)`: byte offsets [from, to) of one row's keys to words (and lows):
+ * the key less `least`, without its lower `shift` bits, or zero, with the bits `row` above it. `width` bits of it are
+ * the digit in a word's lower half; of three digits the first has `width0`.
+ */
+function digitsModule(isOfThree: boolean): WebAssembly.Module {
+  const [from, to, least, shift, row, width, width0] = [0, 1, 2, 3, 4, 5, 6] as const;
+  const builder = new FunctionBuilder(7);
+  const value = builder.local(V128);
+  const splat = (local: number) => builder.hoisted(`splat ${local}`, [...get(local), ...V.i32x4_splat]);
+  const mask = (local: number) =>
+    builder.hoisted(`mask ${local}`, [...i32(1), ...get(local), ...S.shl, ...i32(1), ...S.sub, ...V.i32x4_splat]);
+  const body = builder.capture(() => {
+    builder.emit(get(from), load.v128(REGIONS.keys), splat(least), V.i32x4_max_s, splat(least), V.i32x4_sub);
+    builder.emit(get(shift), V.i32x4_shr_u, splat(row), V.or, set(value));
+    if (isOfThree) {
+      builder.emit(get(from), get(value), mask(width0), V.and, i32(2), V.i32x4_shl, store.v128(REGIONS.lows));
+      builder.emit(get(value), get(width0), V.i32x4_shr_u, set(value));
+    }
+    builder.emit(get(from), get(value), mask(width), V.and, i32(2), V.i32x4_shl);
+    builder.emit(get(value), get(width), V.i32x4_shr_u, i32(18), V.i32x4_shl, V.or, store.v128(REGIONS.words));
+  }, 1);
+  loopOver(builder, from, to, 16, [body]);
+  return moduleOf(builder);
+}
+
+/** Counts a digit: `digit` is the bin's offset, in a local. */
+function counted(digit: number, bins: number): Code {
+  return [get(digit), get(digit), scalar.load(bins), i32(1), S.add, scalar.store(bins)].flat();
+}
+
+/** `run(from, to)`: counts the digits of words at byte offsets [from, to): the last, and the middle one. */
+function countModule(isLastAlone: boolean): WebAssembly.Module {
+  const [from, to] = [0, 1] as const;
+  const builder = new FunctionBuilder(2);
+  const [middle, last] = [builder.local(I32), builder.local(I32)];
+  const body: Code[] = [[...get(from), ...scalar.load16(REGIONS.words + 2), ...set(last)], counted(last, REGIONS.last)];
+  if (!isLastAlone) {
+    body.push([...get(from), ...scalar.load16(REGIONS.words), ...set(middle)], counted(middle, REGIONS.middle));
+  }
+  loopOver(builder, from, to, 4, body);
+  return moduleOf(builder);
+}
+
+/** `run(from, to)`: counts the first of three digits. */
+function countFirstModule(): WebAssembly.Module {
+  const [from, to] = [0, 1] as const;
+  const builder = new FunctionBuilder(2);
+  const digit = builder.local(I32);
+  loopOver(builder, from, to, 4, [
+    [...get(from), ...scalar.load(REGIONS.lows), ...set(digit)],
+    counted(digit, REGIONS.first),
+  ]);
+  return moduleOf(builder);
+}
+
+/**
+ * `run(from, to, period, unit)`: counts in bins at [from, to) become the place of each bin's first element, times
+ * `unit`; places begin anew every `period` bytes.
+ */
+function placesModule(): WebAssembly.Module {
+  const [from, to, period, unit] = [0, 1, 2, 3] as const;
+  const builder = new FunctionBuilder(4);
+  const [stop, sum, here] = [builder.local(I32), builder.local(I32), builder.local(I32)];
+  builder.emit([OPCODE.loop, NO_RESULT], get(from), get(period), S.add, set(stop), i32(0), set(sum));
+  loopOver(builder, from, stop, 4, [
+    [...get(from), ...scalar.load(0), ...set(here), ...get(from), ...get(sum), ...scalar.store(0)],
+    [...get(here), ...get(unit), ...S.shl, ...get(sum), ...S.add, ...set(sum)],
+  ]);
+  builder.emit(get(from), get(to), S.lt_u, [OPCODE.br_if, ...unsigned(0)], [OPCODE.end]);
+  return moduleOf(builder);
+}
+
+/** The place of the next element of a bin, in `place`; the bin moves on by `step`. */
+function taken(digit: number, place: number, bins: number, step: number): Code {
+  return [...[get(digit), get(digit), scalar.load(bins), tee(place), i32(step), S.add, scalar.store(bins)]].flat();
+}
+
+/** What kind of pass: by what it reads. */
+type PassKind = 'only' | 'first of two' | 'first of three' | 'second of three' | 'last';
+
+/** `run(from, to, element)`: a pass over byte offsets [from, to) of its input; `element` is the first's place, 0. */
+function passModule(kind: PassKind): WebAssembly.Module {
+  const [from, to, element] = [0, 1, 2] as const;
+  const builder = new FunctionBuilder(3);
+  const [word, digit, place] = [builder.local(I32), builder.local(I32), builder.local(I32)];
+  const input = {
+    only: REGIONS.words,
+    'first of two': REGIONS.words,
+    'first of three': REGIONS.lows,
+    'second of three': REGIONS.order,
+    last: REGIONS.sorted,
+  }[kind];
+  const next: Code = [...get(element), ...i32(1), ...S.add, ...set(element)];
+  const upper: Code = [...get(word), ...i32(16), ...S.shr_u, ...set(digit)];
+  const lower: Code = [...get(word), ...i32(0xffff), ...S.and, ...set(digit)];
+  /** The word goes on with its element in the lower half. */
+  const passOn: Code = [
+    get(place),
+    get(word),
+    i32(-65536),
+    S.and,
+    get(element),
+    S.or,
+    scalar.store(REGIONS.sorted),
+  ].flat();
+  const rank = (of: Code): Code => [...of, ...i32(1), ...S.shl, ...get(place), ...scalar.store16(REGIONS.ranks)];
+  const read: Code = [...get(from), ...scalar.load(input), ...set(word)];
+  const body = {
+    only: () => [read, upper, taken(digit, place, REGIONS.last, 1), rank(get(element)), next],
+    'first of two': () => [read, lower, taken(digit, place, REGIONS.middle, 4), passOn, next],
+    'first of three': () => [
+      [...get(from), ...scalar.load(input), ...set(digit)],
+      taken(digit, place, REGIONS.first, 4),
+      [...get(place), ...get(element), ...scalar.store(REGIONS.order)],
+      next,
+    ],
+    'second of three': () => [
+      [
+        ...get(from),
+        ...scalar.load(input),
+        ...tee(element),
+        ...i32(2),
+        ...S.shl,
+        ...scalar.load(REGIONS.words),
+        ...set(word),
+      ],
+      lower,
+      taken(digit, place, REGIONS.middle, 4),
+      passOn,
+    ],
+    last: () => [read, upper, taken(digit, place, REGIONS.last, 1), rank([...get(word), ...i32(0xffff), ...S.and])],
+  }[kind]();
+  loopOver(builder, from, to, 4, body);
+  return moduleOf(builder);
+}
+
+/** All functions but those that make keys. */
+export interface RankPasses {
+  readonly digits: (
+    from: number,
+    to: number,
+    least: number,
+    shift: number,
+    row: number,
+    width: number,
+    width0: number,
+  ) => void;
+  readonly digitsOfThree: RankPasses['digits'];
+  readonly count: (from: number, to: number) => void;
+  readonly countLast: RankPasses['count'];
+  readonly countFirst: RankPasses['count'];
+  readonly places: (from: number, to: number, period: number, unitBits: number) => void;
+  readonly only: (from: number, to: number, element: number) => void;
+  readonly firstOfTwo: RankPasses['only'];
+  readonly firstOfThree: RankPasses['only'];
+  readonly secondOfThree: RankPasses['only'];
+  readonly last: RankPasses['only'];
+}
+
+/** The functions over a memory. */
+export function rankPasses(memory: WebAssembly.Memory): RankPasses {
+  return {
+    digits: runOf(digitsModule(false), memory),
+    digitsOfThree: runOf(digitsModule(true), memory),
+    count: runOf(countModule(false), memory),
+    countLast: runOf(countModule(true), memory),
+    countFirst: runOf(countFirstModule(), memory),
+    places: runOf(placesModule(), memory),
+    only: runOf(passModule('only'), memory),
+    firstOfTwo: runOf(passModule('first of two'), memory),
+    firstOfThree: runOf(passModule('first of three'), memory),
+    secondOfThree: runOf(passModule('second of three'), memory),
+    last: runOf(passModule('last'), memory),
+  };
+}
+
+/** A module's function over a memory. */
+export function runOf<Run extends (...args: number[]) => void>(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+): Run {
+  // What `moduleOf` exports; the engine types it as any export.
+  return new WebAssembly.Instance(module, { env: { memory } }).exports.run as Run;
+}
