@@ -148,10 +148,13 @@ describe('random numbers', () => {
 });
 
 describe('ranks and the row’s length', () => {
-  it('are each element’s own', () => {
-    const elements = 9001;
-    const ranks = [0, 1].map((k) => Uint32Array.from({ length: elements }, (_, i) => (i * 7 + k) % 1013));
-    const piece = pieceOf(waves(2, elements), { rowElements: 9001 });
+  it.each([
+    [9001, Uint16Array],
+    [9001, Uint32Array],
+    [70_001, Uint32Array],
+  ])('are each element’s own in rows of %i', (elements, Words) => {
+    const ranks = [0, 1].map((k) => new Words(elements).map((_, i) => (i * 7 + k) % 1013));
+    const piece = pieceOf(waves(2, elements), { rowElements: elements });
     const text =
       'fn merge(i: u32) -> f32 { return f32(rank(0u, i)) + f32(rank(1u, i)) * 4096.0 + f32(row_elements()); }';
     const { values } = kernelsOf(text).merge(piece, methodFor({ ranks: true }), numbersFor(2), 'F32', 'float32', {
@@ -159,7 +162,7 @@ describe('ranks and the row’s length', () => {
       ranks,
     });
     values.forEach((value, i) => {
-      expect(value).toBe((ranks[0]?.[i] ?? 0) + (ranks[1]?.[i] ?? 0) * 4096 + 9001);
+      expect(value).toBe((ranks[0]?.[i] ?? 0) + (ranks[1]?.[i] ?? 0) * 4096 + elements);
     });
   });
 

@@ -10,6 +10,7 @@
 
 import type { BlendedDtype } from '../formats/dtype.ts';
 import { loadLanes } from './codec-lanes.ts';
+import { RANK_REGIONS as REGIONS } from './rank-regions.ts';
 import {
   FunctionBuilder,
   get,
@@ -30,50 +31,6 @@ import {
   words,
   type Code,
 } from './wasm.ts';
-
-/** Elements whose keys are made at a time. */
-export const SOURCE_ELEMENTS = 8192;
-/** Most elements of a group: an element's place in it takes half a word. */
-export const MOST_ELEMENTS = 2 ** 16;
-/** Most bits of a digit. */
-export const MOST_DIGIT_BITS = 12;
-
-/** A vector may reach past the end. */
-const SLACK_BYTES = 16;
-
-/** Where everything lies; steps are odd, so that what is used together does not meet in the same sets of the cache. */
-const REGIONS = (() => {
-  let top = 0;
-  let count = 0;
-  const take = (bytes: number): number => {
-    const address = top;
-    top += bytes + SLACK_BYTES + 64 * (1 + (count++ % 5));
-    top = (top + 63) & ~63;
-    return address;
-  };
-  const bins = () => take(4 * 2 ** MOST_DIGIT_BITS);
-  const perElement = () => take(4 * MOST_ELEMENTS);
-  return {
-    /** Over keys so far, four lanes each: the bits that are set, the largest, the smallest less one but for zero. */
-    set: take(16),
-    largest: take(16),
-    smallest: take(16),
-    base: take(4 * SOURCE_ELEMENTS),
-    model: take(4 * SOURCE_ELEMENTS),
-    first: bins(),
-    middle: bins(),
-    last: bins(),
-    keys: perElement(),
-    words: perElement(),
-    lows: perElement(),
-    order: perElement(),
-    sorted: perElement(),
-    ranks: take(2 * MOST_ELEMENTS),
-    end: top,
-  };
-})();
-
-export const RANK_REGIONS: Readonly<typeof REGIONS> = REGIONS;
 
 /** A loop that runs at least once: `body`, then `at` moves on by `step` and ends at `end`. */
 function loopOver(builder: FunctionBuilder, at: number, end: number, step: number, body: readonly Code[]): void {
@@ -136,6 +93,67 @@ function digitsModule(isOfThree: boolean): WebAssembly.Module {
   return moduleOf(builder);
 }
 
+/**
+ * One step for [from, mid) and [mid, to) in turns: the two go through bins of their own, since an element that follows
+ * upon one of the same bin waits for it, and in differences of two BF16 most low digits are zero.
+ */
+function loopOverHalves(
+  builder: FunctionBuilder,
+  [from, mid, to]: readonly [number, number, number],
+  step: (at: number, half: 0 | 1) => readonly Code[],
+): void {
+  const second = builder.local(I32);
+  const next: Code = [get(second), i32(4), S.add, set(second)].flat();
+  builder.emit(get(mid), set(second), get(from), get(mid), S.lt_u, [OPCODE.if, NO_RESULT]);
+  loopOver(builder, from, mid, 4, [...step(from, 0), ...step(second, 1), next]);
+  // Of an odd number the second half has one more.
+  builder.emit([OPCODE.end], get(second), get(to), S.lt_u, [OPCODE.if, NO_RESULT], ...step(second, 1), [OPCODE.end]);
+}
+
+/** Bins of the first of two digits, by half. */
+const HALVES = [REGIONS.middle, REGIONS.first] as const;
+
+/** `run(from, mid, to)`: counts both digits of words, the first by half. */
+function countHalvesModule(): WebAssembly.Module {
+  const builder = new FunctionBuilder(3);
+  const [first, last] = [builder.local(I32), builder.local(I32)];
+  loopOverHalves(builder, [0, 1, 2], (at, half) => [
+    [...get(at), ...scalar.load16(REGIONS.words + 2), ...set(last)],
+    counted(last, REGIONS.last),
+    [...get(at), ...scalar.load16(REGIONS.words), ...set(first)],
+    counted(first, HALVES[half]),
+  ]);
+  return moduleOf(builder);
+}
+
+/** `run(from, to)`: counts by half at offsets [from, to) of bins become places in `sorted`. */
+function placesOfHalvesModule(): WebAssembly.Module {
+  const [from, to] = [0, 1] as const;
+  const builder = new FunctionBuilder(2);
+  const [sum, here] = [builder.local(I32), builder.local(I32)];
+  builder.emit(i32(0), set(sum));
+  const place = (bins: number): Code[] => [
+    [...get(from), ...scalar.load(bins), ...set(here), ...get(from), ...get(sum), ...scalar.store(bins)],
+    [...get(here), ...i32(2), ...S.shl, ...get(sum), ...S.add, ...set(sum)],
+  ];
+  loopOver(builder, from, to, 4, HALVES.flatMap(place));
+  return moduleOf(builder);
+}
+
+/** `run(from, mid, to)`: the first of two passes; what it passes on is as in `passModule`. */
+function firstOfTwoModule(): WebAssembly.Module {
+  const builder = new FunctionBuilder(3);
+  const [word, digit, place] = [builder.local(I32), builder.local(I32), builder.local(I32)];
+  loopOverHalves(builder, [0, 1, 2], (at, half) => [
+    [...get(at), ...scalar.load(REGIONS.words), ...tee(word), ...i32(0xffff), ...S.and, ...set(digit)],
+    taken(digit, place, HALVES[half], 4),
+    // Words have four bytes.
+    [...get(place), ...get(word), ...i32(-65536), ...S.and, ...get(at), ...i32(2), ...S.shr_u, ...S.or],
+    scalar.store(REGIONS.sorted),
+  ]);
+  return moduleOf(builder);
+}
+
 /** Counts a digit: `digit` is the bin's offset, in a local. */
 function counted(digit: number, bins: number): Code {
   return [get(digit), get(digit), scalar.load(bins), i32(1), S.add, scalar.store(bins)].flat();
@@ -189,7 +207,7 @@ function taken(digit: number, place: number, bins: number, step: number): Code {
 }
 
 /** What kind of pass: by what it reads. */
-type PassKind = 'only' | 'first of two' | 'first of three' | 'second of three' | 'last';
+type PassKind = 'only' | 'first of three' | 'second of three' | 'last';
 
 /** `run(from, to, element)`: a pass over byte offsets [from, to) of its input; `element` is the first's place, 0. */
 function passModule(kind: PassKind): WebAssembly.Module {
@@ -198,7 +216,6 @@ function passModule(kind: PassKind): WebAssembly.Module {
   const [word, digit, place] = [builder.local(I32), builder.local(I32), builder.local(I32)];
   const input = {
     only: REGIONS.words,
-    'first of two': REGIONS.words,
     'first of three': REGIONS.lows,
     'second of three': REGIONS.order,
     last: REGIONS.sorted,
@@ -220,7 +237,6 @@ function passModule(kind: PassKind): WebAssembly.Module {
   const read: Code = [...get(from), ...scalar.load(input), ...set(word)];
   const body = {
     only: () => [read, upper, taken(digit, place, REGIONS.last, 1), rank(get(element)), next],
-    'first of two': () => [read, lower, taken(digit, place, REGIONS.middle, 4), passOn, next],
     'first of three': () => [
       [...get(from), ...scalar.load(input), ...set(digit)],
       taken(digit, place, REGIONS.first, 4),
@@ -264,7 +280,9 @@ export interface RankPasses {
   readonly countFirst: RankPasses['count'];
   readonly places: (from: number, to: number, period: number, unitBits: number) => void;
   readonly only: (from: number, to: number, element: number) => void;
-  readonly firstOfTwo: RankPasses['only'];
+  readonly firstOfTwo: (from: number, mid: number, to: number) => void;
+  readonly countHalves: RankPasses['firstOfTwo'];
+  readonly placesOfHalves: (from: number, to: number) => void;
   readonly firstOfThree: RankPasses['only'];
   readonly secondOfThree: RankPasses['only'];
   readonly last: RankPasses['only'];
@@ -280,7 +298,9 @@ export function rankPasses(memory: WebAssembly.Memory): RankPasses {
     countFirst: runOf(countFirstModule(), memory),
     places: runOf(placesModule(), memory),
     only: runOf(passModule('only'), memory),
-    firstOfTwo: runOf(passModule('first of two'), memory),
+    firstOfTwo: runOf(firstOfTwoModule(), memory),
+    countHalves: runOf(countHalvesModule(), memory),
+    placesOfHalves: runOf(placesOfHalvesModule(), memory),
     firstOfThree: runOf(passModule('first of three'), memory),
     secondOfThree: runOf(passModule('second of three'), memory),
     last: runOf(passModule('last'), memory),

@@ -6,18 +6,10 @@
 
 import { elementBytes } from '../formats/dtype.ts';
 import type { LoadedPiece } from '../methods/kernel.ts';
-import {
-  keysModule,
-  MOST_DIGIT_BITS,
-  MOST_ELEMENTS,
-  RANK_REGIONS,
-  type RankPasses,
-  rankPasses,
-  runOf,
-  SOURCE_ELEMENTS,
-} from './rank-passes.ts';
+import { keysModule, type RankPasses, rankPasses, runOf } from './rank-passes.ts';
+import { MOST_DIGIT_BITS, MOST_ELEMENTS, RANK_REGIONS, SOURCE_ELEMENTS } from './rank-regions.ts';
 
-/** Elements of rows that are ranked in one go, where a row has no more: enough to make bins cheap, few enough for the caches. */
+/** Elements that are ranked in one go, where a row has no more: enough to make bins cheap, few enough for the caches. */
 const GROUP_ELEMENTS = 8192;
 
 /** What a pass over one element costs, and clearing and adding up one bin, in the same unit. */
@@ -48,17 +40,16 @@ export class RowRanker {
   readonly #passes: RankPasses = rankPasses(this.#memory);
   readonly #keys = new Map<string, KeysRun>();
 
-  /** Longest rows that there is room for. */
-  static readonly mostElements = MOST_ELEMENTS;
-
   /**
    * Ranks by |δ_k| = |x_k − base| (|x_k| where there is no base, the difference in float32) within each row.
-   * @param piece whole rows of at most `mostElements`.
+   * @param piece whole rows of at most 65536 elements.
    * @param model index among the models.
    * @param out one rank per element of the piece.
+   * @throws RangeError where rows are longer, or bytes missing.
    */
   rank(piece: LoadedPiece, model: number, out: Uint16Array): void {
     const { rowElements, elements } = piece;
+    if (rowElements > MOST_ELEMENTS) throw new RangeError(`${piece.tensor}: rows of ${rowElements} are too long`);
     const step = Math.max(1, Math.floor(GROUP_ELEMENTS / rowElements)) * rowElements;
     for (let at = 0; at < elements; at += step) {
       const end = Math.min(at + step, elements);
@@ -78,7 +69,7 @@ export class RowRanker {
     const source = model + (piece.hasBase ? 1 : 0);
     const dtype = piece.dtypes[source];
     const base = piece.hasBase ? (piece.dtypes[0] ?? null) : null;
-    if (!dtype) throw new Error(`${piece.tensor} has no source ${source}`);
+    if (!dtype) throw new RangeError(`${piece.tensor} has no source ${source}`);
     const name = `${base} ${dtype}`;
     let run = this.#keys.get(name);
     if (!run) {
@@ -103,7 +94,7 @@ export class RowRanker {
     this.#u8.set(bytes.subarray(from * size, to * size), address);
   }
 
-  /** What the keys have in common: below `shift` no bit is set, and all but zero are above `least`; `bits` tell the rest apart. */
+  /** What the keys have in common: none has a bit below `shift`, all but zero are above `least`; `bits` tell them apart. */
   #common(): { readonly least: number; readonly shift: number; readonly bits: number } {
     const lanes = (address: number) => this.#u32.subarray(address / 4, address / 4 + 4);
     let [set, largest, smallest] = [0, 0, 0xffffffff];
@@ -146,18 +137,22 @@ export class RowRanker {
       return;
     }
     this.#clear(RANK_REGIONS.middle, 2 ** width);
-    passes.count(from, to);
-    passes.places(RANK_REGIONS.middle, RANK_REGIONS.middle + 4 * 2 ** width, 4 * 2 ** width, 2);
-    passes.places(RANK_REGIONS.last, RANK_REGIONS.last + 4 * rows * perRow, 4 * perRow, 0);
     if (widths.length === 1) {
-      passes.firstOfTwo(from, to, first);
+      const mid = from + 4 * Math.floor(count / 2);
+      this.#clear(RANK_REGIONS.first, 2 ** width);
+      passes.countHalves(from, mid, to);
+      passes.placesOfHalves(0, 4 * 2 ** width);
+      passes.firstOfTwo(from, mid, to);
     } else {
       this.#clear(RANK_REGIONS.first, 2 ** width0);
+      passes.count(from, to);
       passes.countFirst(from, to);
+      passes.places(RANK_REGIONS.middle, RANK_REGIONS.middle + 4 * 2 ** width, 4 * 2 ** width, 2);
       passes.places(RANK_REGIONS.first, RANK_REGIONS.first + 4 * 2 ** width0, 4 * 2 ** width0, 2);
       passes.firstOfThree(from, to, first);
       passes.secondOfThree(0, 4 * count, 0);
     }
+    passes.places(RANK_REGIONS.last, RANK_REGIONS.last + 4 * rows * perRow, 4 * perRow, 0);
     passes.last(0, 4 * count, 0);
   }
 

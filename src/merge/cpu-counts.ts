@@ -3,6 +3,7 @@
  * the keys that `cpu/kernels.ts` makes; not the selection (`selection.ts`).
  */
 
+import type { KeyFilter } from '../cpu/key-filter.ts';
 import type { Caught } from './arithmetic.ts';
 import type { Digit } from './selection.ts';
 
@@ -87,68 +88,46 @@ function countFourfold(keys: Uint32Array, prefix: number, { shift, width }: Digi
   }
 }
 
-/** Catches the keys of a piece that lie in a window, and counts those above it. Bits are below 2^31: keys have no sign. */
+/** Catches the keys of a piece that lie in a window, and counts those above it. */
 export class KeyNet {
-  readonly #low: number;
-  readonly #high: number;
+  readonly #window: { readonly low: number; readonly high: number };
   readonly #limit: number;
   #above = 0;
   #inside = 0;
-  #bits: Uint32Array<ArrayBuffer>;
+  #bits = new Uint32Array(0);
 
   /** @param limit most keys that are kept; where there are more, none are, and they are only counted. */
   constructor(window: { readonly low: number; readonly high: number }, limit: number) {
-    this.#low = window.low;
-    this.#high = window.high;
+    this.#window = window;
     this.#limit = limit;
-    this.#bits = new Uint32Array(0);
   }
 
-  /** Takes the next keys. */
-  draw(keys: Uint32Array): void {
-    const { length } = keys;
-    const low = this.#low;
-    const high = this.#high;
-    const isKept = low < high && this.#inside <= this.#limit;
-    if (!isKept) {
-      let above = 0;
-      let below = 0;
-      for (let i = 0; i < length; i++) {
-        const key = keys[i] as number;
-        // The sign of a difference instead of a comparison: half of the keys go either way, and a branch would guess.
-        above += (high - key) >>> 31;
-        below += (key - low) >>> 31;
+  /** Whether the keys are worth keeping: a window of one value says all by its count. */
+  get #isKept(): boolean {
+    return this.#window.low < this.#window.high && this.#inside <= this.#limit;
+  }
+
+  /** Takes the first `count` keys of the filter. */
+  draw(filter: KeyFilter, count: number): void {
+    const isKept = this.#isKept;
+    const { above, inside } = filter.filter(count, this.#window, isKept);
+    if (isKept) {
+      if (this.#bits.length < this.#inside + inside) {
+        const grown = new Uint32Array(Math.max(this.#inside + inside, 2 * this.#bits.length));
+        grown.set(this.#bits.subarray(0, this.#inside));
+        this.#bits = grown;
       }
-      this.#above += above;
-      this.#inside += length - above - below;
-      return;
-    }
-    if (this.#bits.length < this.#inside + length) {
-      const grown = new Uint32Array(Math.max(this.#inside + length, Math.min(2 * this.#bits.length, this.#limit)));
-      grown.set(this.#bits.subarray(0, this.#inside));
-      this.#bits = grown;
-    }
-    const bits = this.#bits;
-    let at = this.#inside;
-    let above = 0;
-    for (let i = 0; i < length; i++) {
-      const key = keys[i] as number;
-      const isAbove = (high - key) >>> 31;
-      above += isAbove;
-      bits[at] = key;
-      // Written in any case, and kept where it is neither above nor below.
-      at += 1 - (isAbove | ((key - low) >>> 31));
+      this.#bits.set(filter.caught.subarray(0, inside), this.#inside);
     }
     this.#above += above;
-    this.#inside = at;
+    this.#inside += inside;
   }
 
   get caught(): Caught {
-    const isKept = this.#low < this.#high && this.#inside <= this.#limit;
     return {
       above: this.#above,
       inside: this.#inside,
-      bits: isKept ? this.#bits.slice(0, this.#inside) : null,
+      bits: this.#isKept ? this.#bits.slice(0, this.#inside) : null,
     };
   }
 }

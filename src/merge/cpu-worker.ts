@@ -4,6 +4,7 @@
  * `cli/kernel-worker.ts`) or in place, and knows neither of them; what goes where is `cpu-arithmetic.ts`.
  */
 
+import { KeyFilter } from '../cpu/key-filter.ts';
 import { CpuKernels, type KernelResult, type Ranks } from '../cpu/kernels.ts';
 import { BLOCK_ELEMENTS, blocksOf, type LoadedPiece, type MeasuredPiece, type MeasureKind } from '../methods/kernel.ts';
 import { METHODS } from '../methods/index.ts';
@@ -41,7 +42,8 @@ export class CpuWorker {
   readonly #sorter = new RankSorter();
   readonly #counter = new DigitCounter();
   readonly #batches = new Map<number, readonly LoadedPiece[]>();
-  #tile = new Uint32Array(0);
+  /** The tile that keys are made in lies in its memory. */
+  readonly #filter = new KeyFilter(TILE_BLOCKS * BLOCK_ELEMENTS);
   /** Ranks that are kept, by batch and piece. */
   readonly #ranks = new Map<number, Map<number, Ranks>>();
   #rankBytes = 0;
@@ -137,7 +139,7 @@ export class CpuWorker {
   ): Caught[][] {
     return work.map((item) => {
       const nets = item.queries.map((query) => new KeyNet(query, item.limit));
-      this.#eachTile(id, name, item, (query, keys) => nets[query]?.draw(keys));
+      this.#eachTile(id, name, item, (query, keys) => nets[query]?.draw(this.#filter, keys.length));
       return nets.map((net) => net.caught);
     });
   }
@@ -191,7 +193,6 @@ export class CpuWorker {
     this.#passingRanks = [];
     this.#spareRanks = [];
     this.#sorter.trim();
-    this.#tile = new Uint32Array(0);
     this.#kernels.trim();
   }
 
@@ -212,12 +213,11 @@ export class CpuWorker {
     const piece = this.#piece(id, item.piece);
     const ranks = this.#ranksOf(method, id, item.piece);
     const blocks = [...blocksOf(piece, piece.tensorElements, BLOCK_ELEMENTS)];
-    if (this.#tile.length === 0) this.#tile = new Uint32Array(TILE_BLOCKS * BLOCK_ELEMENTS);
     const keys = [...new Set(item.queries.map(({ key }) => key))];
     for (let tile = 0; tile * TILE_BLOCKS < blocks.length; tile++) {
       const [from] = blocks[tile * TILE_BLOCKS] ?? [0];
       const [, to] = blocks[Math.min((tile + 1) * TILE_BLOCKS, blocks.length) - 1] ?? [0, 0];
-      const bits = this.#tile.subarray(0, to - from);
+      const bits = this.#filter.keys.subarray(0, to - from);
       for (const key of keys) {
         this.#kernels.keys(piece, method, pass, item.numbers, ranks, key, from, to, bits);
         item.queries.forEach((query, q) => {

@@ -7,7 +7,7 @@
 
 import { MalformedFault } from '../bytes/fault.ts';
 import { rowsOf } from '../methods/kernel.ts';
-import type { Pass, SumPass } from '../methods/method.ts';
+import type { LineSums, Pass, SumPass } from '../methods/method.ts';
 import { readsOf } from '../methods/reads.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
@@ -25,9 +25,20 @@ import {
   unitOf,
 } from './weights.ts';
 
-/** What is measured beside a method's own needs: figures of change for the weights map. */
+/**
+ * What is measured beside a method's own needs: figures of change for the weights map. A change without a size is kept
+ * as such: nothing depends on it.
+ */
 export interface MeasureWish {
   readonly deltas: boolean;
+}
+
+/** One kind of sums that a tensor lacks. */
+interface Due {
+  readonly from: Measured;
+  readonly axis: 'row' | 'column' | null;
+  /** True where they are only wished for. */
+  readonly isWish: boolean;
 }
 
 const NO_BITS = new Uint32Array();
@@ -60,18 +71,20 @@ export class EvidenceFinder {
   }
 
   /** What of `measure` is still to be found for a tensor. */
-  #due(tensor: BlendTensor, wish: MeasureWish | null): { from: Measured; axis: 'row' | 'column' | null }[] {
+  #due(tensor: BlendTensor, wish: MeasureWish | null): Due[] {
     const unit = unitOf(this.#lineup, tensor);
     const from = measuredOf(this.#lineup, tensor);
-    const out: { from: Measured; axis: 'row' | 'column' | null }[] = [];
+    const out: Due[] = [];
     const axis = unit === 'row' || unit === 'column' ? unit : null;
     const needsPlain = unit !== null && unit !== 'element' && axis === null;
     const isLinesDue = axis !== null && !this.#statistics.hasLines(tensor.name, axis, from);
     if (isLinesDue || (needsPlain && !this.#statistics.has(tensor.name, from))) {
-      out.push({ from, axis: isLinesDue ? axis : null });
+      out.push({ from, axis: isLinesDue ? axis : null, isWish: false });
     }
-    if (wish?.deltas && tensor.hasBase && !this.#statistics.has(tensor.name, 'deltas')) {
-      if (!out.some((due) => due.from === 'deltas')) out.push({ from: 'deltas', axis: null });
+    const { name } = tensor;
+    const isKnown = this.#statistics.has(name, 'deltas') || this.#statistics.unmeasurable(name) !== null;
+    if (wish?.deltas && tensor.hasBase && !isKnown && !out.some((due) => due.from === 'deltas')) {
+      out.push({ from: 'deltas', axis: null, isWish: true });
     }
     return out;
   }
@@ -82,15 +95,15 @@ export class EvidenceFinder {
   }
 
   /**
-   * Measures what the tensors of the stations still lack. Throws MalformedFault where a source holds NaN or infinity,
-   * since its change then has no size.
+   * Measures what the tensors of the stations still lack. Throws MalformedFault where a source holds NaN or infinity and
+   * the method needs the size of its change, which it then has not.
    */
   async measure(stations: readonly Station[], wish: MeasureWish | null, onStation?: (done: Station) => void) {
-    const kinds = new Map<string, { from: Measured; axis: 'row' | 'column' | null; due: Set<number> }>();
+    const kinds = new Map<string, Due & { readonly due: Set<number> }>();
     for (const index of EvidenceFinder.tensorsOf(stations)) {
-      for (const { from, axis } of this.#due(this.#tensor(index), wish)) {
-        const key = `${from} ${axis}`;
-        const kind = kinds.get(key) ?? { from, axis, due: new Set<number>() };
+      for (const own of this.#due(this.#tensor(index), wish)) {
+        const key = `${own.from} ${own.axis} ${own.isWish}`;
+        const kind = kinds.get(key) ?? { ...own, due: new Set<number>() };
         kind.due.add(index);
         kinds.set(key, kind);
       }
@@ -100,7 +113,7 @@ export class EvidenceFinder {
 
   async #measureKind(
     stations: readonly Station[],
-    kind: { from: Measured; axis: 'row' | 'column' | null; due: ReadonlySet<number> },
+    kind: Due & { readonly due: ReadonlySet<number> },
     onStation?: (done: Station) => void,
   ): Promise<void> {
     const { from, axis, due } = kind;
@@ -129,17 +142,17 @@ export class EvidenceFinder {
       });
       onStation?.(station);
     }
-    for (const index of due) this.#keep(index, from, joined(blocks.get(index) ?? []), lines.get(index) ?? null);
+    for (const index of due) this.#keep(index, kind, joined(blocks.get(index) ?? []), lines.get(index) ?? null);
   }
 
-  #emptyLines(index: number, { from, axis }: { from: Measured; axis: 'row' | 'column' | null }) {
+  #emptyLines(index: number, { from, axis }: Due) {
     if (axis === null) return null;
     const tensor = this.#tensor(index);
     const lines = lineCount(tensor, axis);
     return emptyLines(axis, lines, tensor.elements / lines, measuredCount(tensor, from));
   }
 
-  #keep(index: number, from: Measured, blocks: Float64Array, lines: ReturnType<typeof emptyLines> | null): void {
+  #keep(index: number, { from, isWish }: Due, blocks: Float64Array, lines: LineSums | null): void {
     const tensor = this.#tensor(index);
     const count = measuredCount(tensor, from);
     const sums = sumBlocks(blocks, count, tensor.elements);
@@ -148,10 +161,15 @@ export class EvidenceFinder {
       const models = Array.from(sums.abs)
         .flatMap((sum, j) => (Number.isFinite(sum) ? [] : [j - shift]))
         .map((k) => (k < 0 ? this.#lineup.base : this.#lineup.models[tensor.modelOf[k] ?? -1])?.name ?? 'one model');
-      throw new MalformedFault(
-        `${tensor.name} holds NaN, infinity or numbers too large to square in ${models.join(', ') || 'one of the models'}, so it cannot be measured; leave that model out or export it again.`,
-        { tensors: [tensor.name], models },
-      );
+      const reason = `${tensor.name} holds NaN, infinity or numbers too large to square in ${models.join(', ') || 'one of the models'}`;
+      if (isWish) {
+        this.#statistics.keepUnmeasurable(tensor.name, reason);
+        return;
+      }
+      throw new MalformedFault(`${reason}, so it cannot be measured; leave that model out or export it again.`, {
+        tensors: [tensor.name],
+        models,
+      });
     }
     this.#statistics.keep(tensor.name, sums, from, groupOf(tensor));
     if (lines) this.#statistics.keepLines(tensor.name, lines, from);

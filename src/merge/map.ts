@@ -103,7 +103,7 @@ export function weightsMap(
     rows,
     columns,
     cells,
-    note: noteOf(lineup, shown),
+    note: [noteOf(lineup, shown), missingChanges(lineup, statistics)].filter((text) => text !== '').join(' '),
   };
 }
 
@@ -234,6 +234,15 @@ function noteOf({ method, recipe }: Lineup, shown: readonly ShownWeights[]): str
     );
   }
   return sentences.join(' ');
+}
+
+/** Why some cells have no figures of change; empty where all that were measured have. */
+function missingChanges({ tensors }: Lineup, statistics: Statistics | null): string {
+  const reasons = tensors.flatMap(({ name }) => statistics?.unmeasurable(name) ?? []);
+  const [first] = reasons;
+  if (first === undefined) return '';
+  const more = reasons.length === 1 ? '' : `, and so do ${reasons.length - 1} more`;
+  return `Some cells have no figures of change: ${first}${more}.`;
 }
 
 /** `a, b and c`. */

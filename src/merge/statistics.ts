@@ -56,6 +56,17 @@ export class Statistics {
   readonly #lines = new Map<string, LineSums>();
   readonly #pooled = new Map<string, Sums>();
   readonly #passes = new Map<string, RawPass>();
+  readonly #unmeasurable = new Map<string, string>();
+
+  /** Keeps why one tensor's change has no size. */
+  keepUnmeasurable(tensor: string, reason: string): void {
+    this.#unmeasurable.set(tensor, reason);
+  }
+
+  /** Why a tensor's change has no size, as a sentence; null where nothing is known against it. */
+  unmeasurable(tensor: string): string | null {
+    return this.#unmeasurable.get(tensor) ?? null;
+  }
 
   /** Keeps one tensor's sums. */
   keep(tensor: string, sums: Sums, from: Measured = 'deltas', group = ''): void {

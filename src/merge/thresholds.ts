@@ -21,7 +21,7 @@ const SMALL_ELEMENTS = 2 ** 15;
 
 /** Keys of a sample: runs of neighbours, spread over the pieces of a tensor. */
 const SAMPLE_RUNS = 16;
-const RUN_ELEMENTS = 4096;
+const RUN_ELEMENTS = 2048;
 
 /** Of a sampled tensor's keys no more than this share is collected: beyond it, counting is cheaper on memory. */
 const COLLECTED_SHARE = 1 / 6;

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { KeyFilter } from '../cpu/key-filter.ts';
 import type { Caught } from './arithmetic.ts';
 import { KeyNet } from './cpu-counts.ts';
 import { EVERYTHING, thresholdIn, windowOf } from './window.ts';
 
 const TOP = 0x7fffffff;
+
+const filter = new KeyFilter(200_000);
 
 /** What nets over pieces of the keys catch. */
 function caught(
@@ -18,8 +21,10 @@ function caught(
   return ends.map((end) => {
     const net = new KeyNet(window, limit);
     const middle = Math.floor((from + end) / 2);
-    net.draw(keys.subarray(from, middle));
-    net.draw(keys.subarray(middle, end));
+    for (const own of [keys.subarray(from, middle), keys.subarray(middle, end)]) {
+      filter.keys.set(own);
+      net.draw(filter, own.length);
+    }
     from = end;
     return net.caught;
   });

@@ -90,9 +90,12 @@ function countOf(all: Uint32Array, bits: number): number {
   return count;
 }
 
+/** Counts are taken many times over: memory of their own each time would keep the garbage collector busy. */
+const allCounts = new Uint32Array(2 ** DIGIT);
+
 /** The bin, of `2^shift` neighbouring bits each from `base` on, in which the key of rank `rank` lies. */
 function rankIn(parts: readonly Caught[], base: number, shift: number, bins: number, rank: number) {
-  const counts = new Uint32Array(bins);
+  const counts = allCounts.subarray(0, bins).fill(0);
   for (const { bits } of parts) {
     if (!bits) continue;
     for (let i = 0; i < bits.length; i++) {
