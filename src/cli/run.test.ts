@@ -220,10 +220,7 @@ describe('a merge', () => {
     const path = await recipe(text);
     const out = join(root, 'some', 'where', 'merged');
     const { code, stdout, stderr } = await runCli(['merge', path, out, '--device', 'cpu', '--max-shard-size', '50kB']);
-    expect([code, stderr]).toEqual([
-      0,
-      expect.stringMatching(/^Merging on the CPU, 1 thread: as asked\.\n$/),
-    ]);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^Merging on the CPU, 1 thread: as asked\.\n$/)]);
     expect(stdout).toMatch(/^Wrote \d+ files, [\d.]+ kB, to .*merged in [\d.]+ m?s on the CPU\.\n$/);
     const files = await readdir(out);
     expect(files).toEqual(

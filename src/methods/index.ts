@@ -5,7 +5,16 @@
 import type { Method } from './method.ts';
 
 const modules = import.meta.glob<Record<string, unknown>>(
-  ['./*.ts', '!./*.test.ts', '!./method.ts', '!./kernel.ts', '!./random.ts', '!./reads.ts', '!./index.ts', '!./docs.ts'],
+  [
+    './*.ts',
+    '!./*.test.ts',
+    '!./method.ts',
+    '!./kernel.ts',
+    '!./random.ts',
+    '!./reads.ts',
+    '!./index.ts',
+    '!./docs.ts',
+  ],
   {
     eager: true,
   },

@@ -100,7 +100,6 @@ function FinderList({ current, onPick }: Pick<MethodFinderProps, 'current' | 'on
         }}
         onKeyDown={onKeyDown}
       />
-      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling list must be reachable by keyboard */}
       <div ref={list} id={`${id}-list`} role="listbox" aria-label="Methods" className={styles.list} tabIndex={0}>
         {groups.map(({ family, methods }) => (
           <div key={family} role="group" aria-labelledby={`${id}-${family}`}>
