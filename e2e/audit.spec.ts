@@ -89,4 +89,10 @@ test('weights that add up to far too much are told of', async ({ page }, info) =
   await studio.save();
   await expect(studio.audit.getByRole('heading')).toHaveText('Audit passed with warnings');
   await expect(studio.audit).toContainText('The model’s norm is');
+
+  await test.step('and it is said that they were those of an older recipe', async () => {
+    await expect(studio.audit).not.toContainText('The recipe has changed since.');
+    await studio.field('weight of m1').fill('1');
+    await expect(studio.audit).toContainText('The recipe has changed since.');
+  });
 });

@@ -21,6 +21,7 @@ fn count_digits(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
   let count = 1u << piece.width;
   let is_inside = item < piece.items;
   if (is_inside) {
+    find_lines();
     let key = numbers[piece.queries + 2u * query];
     let prefix = numbers[piece.queries + 2u * query + 1u];
     let start = (item % stretches) * STRETCH_ELEMENTS;
@@ -52,6 +53,7 @@ fn count_equals(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
   let item = group.x + group.y * groups.x;
   let is_inside = item < piece.items;
   if (is_inside) {
+    find_lines();
     let first_block = piece.span_first / BLOCK_ELEMENTS;
     let last_block = (piece.span_first + piece.elements - 1u) / BLOCK_ELEMENTS;
     let block_count = last_block - first_block + 1u;
@@ -76,6 +78,7 @@ fn count_equals(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
 fn list_keys(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let item = id.x + id.y * groups.x * KEY_LANES;
   if (item < piece.items) {
+    find_lines();
     result[piece.output_word + item] = key_bits(numbers[piece.queries], piece.first_item + item);
   }
 }

@@ -35,6 +35,7 @@ fn sum_blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
   // Uniform over the workgroup, so that the barriers below stay in uniform control flow.
   let is_inside = item < piece.items;
   if (is_inside) {
+    find_lines();
     let range = block_range(piece.first_item + item);
     // Four neighbours at a time: they share a block of random numbers, and words of 16-bit sources.
     for (var four = range.x + lane * 4u; four < range.y; four += SUM_LANES * 4u) {
@@ -68,6 +69,7 @@ fn sum_columns(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgr
   if (item >= piece.items) {
     return;
   }
+  find_lines();
   let absolute = piece.first_item + item;
   let first_row = piece.first_index / piece.row_elements;
   let block = first_row / COLUMN_BLOCK_ROWS + absolute / piece.row_elements;

@@ -62,7 +62,10 @@ export async function openPlace(
   if (choice !== 'cpu') {
     const opened = await openGpu(() => find(choice === 'gpu' ? 'any' : 'hardware'));
     if (typeof opened === 'string') {
-      if (choice === 'gpu') throw new DeviceFault(`--device gpu found no GPU to run on: ${opened}.`);
+      if (choice === 'gpu')
+        throw new DeviceFault(
+          `--device gpu found no GPU to run on: ${opened}; leave the option out to merge on the CPU.`,
+        );
       why = opened;
     } else if (opened.isSoftware && choice === 'auto') {
       opened.device.destroy();

@@ -86,7 +86,7 @@ async function begun(name: string): Promise<string> {
 describe('the process', () => {
   it('merges on threads with the very bits of one thread', async () => {
     const { code, stdout, stderr } = await start(['merge', 'recipe.yml', 'threads', '--device', 'cpu']).ended;
-    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Merging on the CPU .*\n$/) });
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Merging on the CPU, .*\n$/) });
     expect(stdout).toMatch(/^Wrote \d+ files, .* to threads in /);
     expect(await runCli(['merge', join(root, 'recipe.yml'), join(root, 'one'), '--device', 'cpu'])).toMatchObject({
       code: 0,

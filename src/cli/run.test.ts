@@ -119,6 +119,17 @@ describe('refusals', () => {
     await expectRefusal(['merge', path, join(root, 'out')], /names \.\/m9, .*relative to the recipe’s folder/);
   });
 
+  it('says what a word meant that is no folder: a home folder, a tokenizer’s source', async () => {
+    await writeFamily(root, { kind: 'llama', dtype: 'BF16' });
+    const home = await recipe(RECIPE.replace('m2', '~/m2'));
+    await expectRefusal(
+      ['merge', home, join(root, 'out')],
+      /names ~\/m2, .*only a shell knows ~; write the whole path/,
+    );
+    const typo = await recipe(`${RECIPE}tokenizer_source: unoin\n`);
+    await expectRefusal(['merge', typo, join(root, 'out')], /names unoin, .*Did you mean 'union'\?/);
+  });
+
   it('leaves what is in the output folder alone', async () => {
     await writeFamily(root, { kind: 'llama', dtype: 'BF16' });
     const path = await recipe(RECIPE);
@@ -195,7 +206,7 @@ describe('a dry run', () => {
       expect(stdout).toMatch(/tensors: 38 blended|tensors: \d+ blended/);
       expect(stdout).toMatch(/reads: [\d.]+ kB, once/);
       expect(stdout).toMatch(/writes: [\d.]+ kB as BF16 in \d+ weight files/);
-      expect(stdout).toMatch(/memory: at most .* of 1\.07 GB/);
+      expect(stdout).toMatch(/memory: at most .* of 537 MB/);
     }
     expect(await weightBytesRead()).toBe(0);
     expect(await readdir(root)).toEqual(before);

@@ -8,6 +8,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { MissingFault } from '../bytes/fault.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openFolder, type NodeCheckpoint } from '../formats/node-open.ts';
+import { nearest } from '../recipe/nearest.ts';
 import { modelsNeeded, type Recipe } from '../recipe/recipe.ts';
 
 /** The models of one recipe. */
@@ -34,7 +35,7 @@ export async function openSources(recipe: Recipe, recipePath: string): Promise<S
       const full = resolve(path);
       let checkpoint = opened.get(full);
       if (!checkpoint) {
-        await requireThere(model, path);
+        await requireThere(model, path, recipe);
         // In the card and in every message a model is what the recipe calls it.
         checkpoint = { ...(await openFolder(path)), name: model };
         opened.set(full, checkpoint);
@@ -48,10 +49,21 @@ export async function openSources(recipe: Recipe, recipePath: string): Promise<S
   return { find: (model) => byName.get(model), close };
 }
 
-async function requireThere(model: string, path: string): Promise<void> {
+async function requireThere(model: string, path: string, recipe: Recipe): Promise<void> {
   if (await stat(path).catch(() => null)) return;
-  const hub = HUB_NAME.test(model)
-    ? ' If it is a name on the Hugging Face Hub: Fusewright downloads nothing, so download the model first and name its folder.'
-    : ' Models’ paths are relative to the recipe’s folder.';
-  throw new MissingFault(`The recipe names ${model}, and there is no ${path}.${hub}`, { file: path });
+  throw new MissingFault(`The recipe names ${model}, and there is no ${path}. ${remedy(model, recipe)}`, {
+    file: path,
+  });
+}
+
+/** What someone most likely meant who named a model that is not there. */
+function remedy(model: string, { tokenizer }: Recipe): string {
+  if (model.startsWith('~'))
+    return 'Here it is a name like any other, since only a shell knows ~; write the whole path.';
+  if (HUB_NAME.test(model)) {
+    return 'If it is a name on the Hugging Face Hub: Fusewright downloads nothing, so download the model first and name its folder.';
+  }
+  const word =
+    tokenizer?.source.kind === 'model' && tokenizer.source.model === model ? nearest(model, ['union', 'base']) : null;
+  return word === null ? 'Models’ paths are relative to the recipe’s folder.' : `Did you mean '${word}'?`;
 }

@@ -3,10 +3,10 @@
  * subset of WGSL and inlined like any other function: within 2 units in the last place of float32.
  */
 
+import { V, type Code } from './instructions.ts';
 import { KernelError, type Place } from './kernel-error.ts';
+import { bitcast, cast } from './conversions.ts';
 import {
-  bitcast,
-  cast,
   codeOf,
   computed,
   concrete,
@@ -18,8 +18,8 @@ import {
   wrapped,
   type Vector,
 } from './vector.ts';
-import { V, type Code, type FunctionBuilder } from './wasm.ts';
-import type { Scalar } from './wgsl.ts';
+import type { Scalar } from './syntax.ts';
+import type { FunctionBuilder } from './wasm.ts';
 
 /**
  * Elementary functions after Cephes (S. L. Moshier, single precision): reduce the argument, a polynomial, put the

@@ -4,7 +4,8 @@
  */
 
 import type { BlendedDtype } from '../formats/dtype.ts';
-import { get, i32, load, set, tee, V, type Code, type FunctionBuilder } from './wasm.ts';
+import { get, i32, load, set, tee, V, type Code } from './instructions.ts';
+import type { FunctionBuilder } from './wasm.ts';
 
 /**
  * Loads and decodes four neighbouring elements.

@@ -5,12 +5,10 @@
 
 import {
   extract32,
-  FunctionBuilder,
   get,
   I32,
   i32,
   load,
-  moduleOf,
   NO_RESULT,
   OPCODE,
   S,
@@ -20,10 +18,10 @@ import {
   tee,
   unsigned,
   V,
-} from './wasm.ts';
+} from './instructions.ts';
+import { FunctionBuilder, functionOf, moduleOf, PAGE_BYTES } from './wasm.ts';
 
 const LANES = 4;
-const PAGE_BYTES = 65_536;
 
 /** Bytes of the counts above and inside, four partial sums of each. */
 const COUNT_BYTES = 32;
@@ -90,9 +88,7 @@ export class KeyFilter {
     this.keys = new Uint32Array(buffer, COUNT_BYTES, tile);
     this.caught = new Uint32Array(buffer, COUNT_BYTES + 4 * tile, tile);
     compiled ??= filterModule();
-    const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
-    // What TypeScript cannot see: the module exports this one function.
-    this.#run = exports.run as (...args: number[]) => void;
+    this.#run = functionOf(compiled, memory);
   }
 
   /**

@@ -4,8 +4,10 @@
  */
 
 import type { BlendedDtype } from '../formats/dtype.ts';
-import { promoted, TileLoop, Totals, windowOf, type CompiledKernel } from './tile-loop.ts';
-import { get, set, V, words, type Code } from './wasm.ts';
+import type { CompiledKernel } from './compiled-kernel.ts';
+import { get, set, V, words, type Code } from './instructions.ts';
+import { TileLoop } from './tile-loop.ts';
+import { promoted, Totals, windowOf } from './totals.ts';
 
 /** What a statistics kernel depends on. */
 export interface MeasureShape {

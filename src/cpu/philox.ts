@@ -4,10 +4,8 @@
  */
 
 import {
-  FunctionBuilder,
   get,
   i32,
-  moduleOf,
   NO_RESULT,
   OPCODE,
   S,
@@ -19,8 +17,10 @@ import {
   V,
   words,
   type Code,
-} from './wasm.ts';
+} from './instructions.ts';
+import { FunctionBuilder, moduleOf } from './wasm.ts';
 
+/** Philox4x32-10's own numbers, as in `methods/random.ts`. */
 const M0 = 0xd2511f53;
 const M1 = 0xcd9e8d57;
 const W0 = 0x9e3779b9;

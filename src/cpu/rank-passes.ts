@@ -1,23 +1,18 @@
 /**
- * RankPasses: the steps of ranking rows by |δ| as WebAssembly functions over one memory: keys out of sources, keys to
- * digits, counts, and the passes of a radix sort. Each runs over a span of elements; which of them run, over which
- * digits, is `ranks.ts`.
+ * RankPasses: the steps of ranking rows by |δ| as WebAssembly functions over one memory: keys to digits, counts,
+ * and the passes of a radix sort. Each runs over a span of elements; which of them run, over which digits, is
+ * `ranks.ts`; the keys are `rank-keys.ts`'s.
  *
  * A group's elements have one *word* each: the last pass's digit in the upper half, the digit of the pass before it in
  * the lower one, both as byte offsets of a bin. Where there are three passes, the first one's digit lies in `lows`. A
  * pass leaves words in its order, their lower half replaced by the element: the last pass needs nothing else.
  */
 
-import type { BlendedDtype } from '../formats/dtype.ts';
-import { loadLanes } from './codec-lanes.ts';
-import { RANK_REGIONS as REGIONS } from './rank-regions.ts';
 import {
-  FunctionBuilder,
   get,
   I32,
   i32,
   load,
-  moduleOf,
   NO_RESULT,
   OPCODE,
   S,
@@ -28,43 +23,15 @@ import {
   unsigned,
   V,
   V128,
-  words,
   type Code,
-} from './wasm.ts';
+} from './instructions.ts';
+import { RANK_REGIONS as REGIONS } from './rank-regions.ts';
+import { FunctionBuilder, functionOf, moduleOf } from './wasm.ts';
 
 /** A loop that runs at least once: `body`, then `at` moves on by `step` and ends at `end`. */
-function loopOver(builder: FunctionBuilder, at: number, end: number, step: number, body: readonly Code[]): void {
+export function loopOver(builder: FunctionBuilder, at: number, end: number, step: number, body: readonly Code[]): void {
   builder.emit([OPCODE.loop, NO_RESULT], ...body);
   builder.emit(get(at), i32(step), S.add, tee(at), get(end), S.lt_u, [OPCODE.br_if, ...unsigned(0)], [OPCODE.end]);
-}
-
-/**
- * `run(count, offset)`: keys of `count` elements that lie in `base` and `model`, to `keys` + `offset`: the bits of |δ|,
- * in float32. Notes what they have in common.
- * @param base null where there is none.
- */
-export function keysModule(base: BlendedDtype | null, model: BlendedDtype): WebAssembly.Module {
-  const [count, offset] = [0, 1] as const;
-  const builder = new FunctionBuilder(2);
-  const [at, of2, of4] = [builder.local(I32), builder.local(I32), builder.local(I32)];
-  const key = builder.local(V128);
-  const [bits, largest, smallest] = [REGIONS.set, REGIONS.largest, REGIONS.smallest].map((address) =>
-    builder.accumulator(address),
-  ) as [number, number, number];
-  const bytes = { of2: get(of2), of4: get(of4) };
-  const body = builder.capture(() => {
-    builder.emit(get(at), i32(1), S.shl, set(of2), get(at), i32(2), S.shl, set(of4));
-    builder.emit(loadLanes(builder, model, bytes, REGIONS.model));
-    if (base) builder.emit(loadLanes(builder, base, bytes, REGIONS.base), V.f32x4_sub);
-    // What lies past the end becomes zero, which none of the three notes.
-    builder.emit(get(count), get(at), S.sub, V.i32x4_splat, words(0, 1, 2, 3), V.i32x4_gt_s);
-    builder.emit(builder.splat(0x7fffffff), V.and, V.and, set(key));
-    builder.emit(get(of4), get(offset), S.add, get(key), store.v128(REGIONS.keys));
-    builder.emit(get(key), get(bits), V.or, set(bits), get(key), get(largest), V.i32x4_max_s, set(largest));
-    builder.emit(get(key), builder.splat(1), V.i32x4_sub, get(smallest), V.i32x4_min_u, set(smallest));
-  }, 1);
-  loopOver(builder, at, count, 4, [body]);
-  return moduleOf(builder);
 }
 
 /**
@@ -203,7 +170,7 @@ function placesModule(): WebAssembly.Module {
 
 /** The place of the next element of a bin, in `place`; the bin moves on by `step`. */
 function taken(digit: number, place: number, bins: number, step: number): Code {
-  return [...[get(digit), get(digit), scalar.load(bins), tee(place), i32(step), S.add, scalar.store(bins)]].flat();
+  return [get(digit), get(digit), scalar.load(bins), tee(place), i32(step), S.add, scalar.store(bins)].flat();
 }
 
 /** What kind of pass: by what it reads. */
@@ -263,7 +230,7 @@ function passModule(kind: PassKind): WebAssembly.Module {
   return moduleOf(builder);
 }
 
-/** All functions but those that make keys. */
+/** The functions; `from`, `mid` and `to` are byte offsets. */
 export interface RankPasses {
   readonly digits: (
     from: number,
@@ -291,27 +258,18 @@ export interface RankPasses {
 /** The functions over a memory. */
 export function rankPasses(memory: WebAssembly.Memory): RankPasses {
   return {
-    digits: runOf(digitsModule(false), memory),
-    digitsOfThree: runOf(digitsModule(true), memory),
-    count: runOf(countModule(false), memory),
-    countLast: runOf(countModule(true), memory),
-    countFirst: runOf(countFirstModule(), memory),
-    places: runOf(placesModule(), memory),
-    only: runOf(passModule('only'), memory),
-    firstOfTwo: runOf(firstOfTwoModule(), memory),
-    countHalves: runOf(countHalvesModule(), memory),
-    placesOfHalves: runOf(placesOfHalvesModule(), memory),
-    firstOfThree: runOf(passModule('first of three'), memory),
-    secondOfThree: runOf(passModule('second of three'), memory),
-    last: runOf(passModule('last'), memory),
+    digits: functionOf(digitsModule(false), memory),
+    digitsOfThree: functionOf(digitsModule(true), memory),
+    count: functionOf(countModule(false), memory),
+    countLast: functionOf(countModule(true), memory),
+    countFirst: functionOf(countFirstModule(), memory),
+    places: functionOf(placesModule(), memory),
+    only: functionOf(passModule('only'), memory),
+    firstOfTwo: functionOf(firstOfTwoModule(), memory),
+    countHalves: functionOf(countHalvesModule(), memory),
+    placesOfHalves: functionOf(placesOfHalvesModule(), memory),
+    firstOfThree: functionOf(passModule('first of three'), memory),
+    secondOfThree: functionOf(passModule('second of three'), memory),
+    last: functionOf(passModule('last'), memory),
   };
-}
-
-/** A module's function over a memory. */
-export function runOf<Run extends (...args: number[]) => void>(
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-): Run {
-  // What `moduleOf` exports; the engine types it as any export.
-  return new WebAssembly.Instance(module, { env: { memory } }).exports.run as Run;
 }

@@ -3,6 +3,8 @@
  * (`rank-passes.ts`).
  */
 
+import { AddressSpace } from './address-space.ts';
+
 /** Elements whose keys are made at a time. */
 export const SOURCE_ELEMENTS = 8192;
 /** Most elements of a group: an element's place in it takes half a word. */
@@ -13,19 +15,13 @@ export const MOST_DIGIT_BITS = 12;
 /** A vector may reach past the end. */
 const SLACK_BYTES = 16;
 
-/** Where everything lies; steps are odd, so that what is used together does not meet in the same sets of the cache. */
+/** Addresses in bytes. */
 export const RANK_REGIONS = (() => {
-  let top = 0;
-  let count = 0;
-  const take = (bytes: number): number => {
-    const address = top;
-    top += bytes + SLACK_BYTES + 64 * (1 + (count++ % 5));
-    top = (top + 63) & ~63;
-    return address;
-  };
+  const space = new AddressSpace();
+  const take = (bytes: number): number => space.take(bytes + SLACK_BYTES);
   const bins = () => take(4 * 2 ** MOST_DIGIT_BITS);
   const perElement = () => take(4 * MOST_ELEMENTS);
-  return {
+  const regions = {
     /** Over keys so far, four lanes each: the bits that are set, the largest, the smallest less one but for zero. */
     set: take(16),
     largest: take(16),
@@ -41,6 +37,6 @@ export const RANK_REGIONS = (() => {
     order: perElement(),
     sorted: perElement(),
     ranks: take(2 * MOST_ELEMENTS),
-    end: top,
   };
+  return { ...regions, end: space.bytes };
 })();

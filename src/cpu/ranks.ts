@@ -6,8 +6,10 @@
 
 import { elementBytes } from '../formats/dtype.ts';
 import type { LoadedPiece } from '../methods/kernel.ts';
-import { keysModule, type RankPasses, rankPasses, runOf } from './rank-passes.ts';
+import { keysModule } from './rank-keys.ts';
+import { rankPasses, type RankPasses } from './rank-passes.ts';
 import { MOST_DIGIT_BITS, MOST_ELEMENTS, RANK_REGIONS, SOURCE_ELEMENTS } from './rank-regions.ts';
+import { functionOf, PAGE_BYTES } from './wasm.ts';
 
 /** Elements that are ranked in one go, where a row has no more: enough to make bins cheap, few enough for the caches. */
 const GROUP_ELEMENTS = 8192;
@@ -18,8 +20,6 @@ const BIN_COST = 0.6;
 
 /** Bits of a key and a row together. */
 const WORD_BITS = 32;
-
-const PAGE_BYTES = 65_536;
 
 type KeysRun = (count: number, offset: number) => void;
 
@@ -73,7 +73,7 @@ export class RowRanker {
     const name = `${base} ${dtype}`;
     let run = this.#keys.get(name);
     if (!run) {
-      run = runOf<KeysRun>(keysModule(base, dtype), this.#memory);
+      run = functionOf<KeysRun>(keysModule(base, dtype), this.#memory);
       this.#keys.set(name, run);
     }
     this.#u32.fill(0, RANK_REGIONS.set / 4, RANK_REGIONS.set / 4 + 4);

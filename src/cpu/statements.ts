@@ -3,7 +3,7 @@
  * how heavy they are.
  */
 
-import type { Expression, Statement } from './wgsl.ts';
+import type { Expression, Statement } from './syntax.ts';
 
 /** Whether a return stands in a statement. */
 export function returns(statement: Statement): boolean {

@@ -1,202 +1,23 @@
 /**
- * Wasm: WebAssembly written as bytes: the opcodes that kernels use, a function under construction, and a module of
- * functions over one imported memory. It knows nothing of WGSL.
+ * Wasm: a WebAssembly function under construction, a module of it over one imported memory, and the function at work.
+ * Not the instructions themselves (`instructions.ts`). It knows nothing of WGSL.
  */
 
-/** Instructions, encoded. Pieces of code are joined by concatenation. */
-export type Code = readonly number[];
-
-/** Value types. */
-export const I32 = 0x7f;
-export const V128 = 0x7b;
-export type WasmType = typeof I32 | typeof V128;
-
-/** Unsigned LEB128. */
-export function unsigned(value: number): number[] {
-  const out: number[] = [];
-  let rest = value >>> 0;
-  do {
-    const low = rest & 0x7f;
-    rest >>>= 7;
-    out.push(rest === 0 ? low : low | 0x80);
-  } while (rest !== 0);
-  return out;
-}
-
-/** Signed LEB128 of a 32-bit integer. */
-function signed(value: number): number[] {
-  const out: number[] = [];
-  let rest = value | 0;
-  for (;;) {
-    const low = rest & 0x7f;
-    rest >>= 7;
-    if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) {
-      out.push(low);
-      return out;
-    }
-    out.push(low | 0x80);
-  }
-}
-
-function simd(opcode: number): Code {
-  return [0xfd, ...unsigned(opcode)];
-}
-
-/** Vector instructions without operands of their own. */
-export const V = {
-  i32x4_splat: simd(0x11),
-  i32x4_eq: simd(0x37),
-  i32x4_ne: simd(0x38),
-  i32x4_lt_s: simd(0x39),
-  i32x4_lt_u: simd(0x3a),
-  i32x4_gt_s: simd(0x3b),
-  i32x4_gt_u: simd(0x3c),
-  i32x4_le_s: simd(0x3d),
-  i32x4_le_u: simd(0x3e),
-  i32x4_ge_s: simd(0x3f),
-  i32x4_ge_u: simd(0x40),
-  f32x4_eq: simd(0x41),
-  f32x4_ne: simd(0x42),
-  f32x4_lt: simd(0x43),
-  f32x4_gt: simd(0x44),
-  f32x4_le: simd(0x45),
-  f32x4_ge: simd(0x46),
-  f64x2_gt: simd(0x4a),
-  not: simd(0x4d),
-  and: simd(0x4e),
-  /** a & ~b */
-  andnot: simd(0x4f),
-  or: simd(0x50),
-  xor: simd(0x51),
-  /** (a, b, mask): a where the mask is set, else b. */
-  bitselect: simd(0x52),
-  any_true: simd(0x53),
-  f64x2_promote_low: simd(0x5f),
-  f32x4_ceil: simd(0x67),
-  f32x4_floor: simd(0x68),
-  f32x4_trunc: simd(0x69),
-  f32x4_nearest: simd(0x6a),
-  i16x8_narrow_u: simd(0x86),
-  i32x4_abs: simd(0xa0),
-  i32x4_neg: simd(0xa1),
-  i32x4_bitmask: simd(0xa4),
-  i32x4_shl: simd(0xab),
-  i32x4_shr_s: simd(0xac),
-  i32x4_shr_u: simd(0xad),
-  i32x4_add: simd(0xae),
-  i32x4_sub: simd(0xb1),
-  i32x4_mul: simd(0xb5),
-  i32x4_min_s: simd(0xb6),
-  i32x4_min_u: simd(0xb7),
-  i32x4_max_s: simd(0xb8),
-  i32x4_max_u: simd(0xb9),
-  i64x2_sub: simd(0xd1),
-  i64x2_extmul_low_u: simd(0xde),
-  i64x2_extmul_high_u: simd(0xdf),
-  f32x4_abs: simd(0xe0),
-  f32x4_neg: simd(0xe1),
-  f32x4_sqrt: simd(0xe3),
-  f32x4_add: simd(0xe4),
-  f32x4_sub: simd(0xe5),
-  f32x4_mul: simd(0xe6),
-  f32x4_div: simd(0xe7),
-  f32x4_min: simd(0xe8),
-  f32x4_max: simd(0xe9),
-  f64x2_abs: simd(0xec),
-  f64x2_add: simd(0xf0),
-  f64x2_sub: simd(0xf1),
-  f64x2_mul: simd(0xf2),
-  f64x2_max: simd(0xf5),
-  /** (a, b): a < b ? b : a. */
-  f64x2_pmax: simd(0xf7),
-  i32x4_trunc_sat_s: simd(0xf8),
-  i32x4_trunc_sat_u: simd(0xf9),
-  f32x4_convert_s: simd(0xfa),
-  f32x4_convert_u: simd(0xfb),
-} as const;
-
-/** Scalar instructions. */
-export const S = {
-  eqz: [0x45],
-  lt_s: [0x48],
-  lt_u: [0x49],
-  add: [0x6a],
-  sub: [0x6b],
-  div_s: [0x6d],
-  div_u: [0x6e],
-  rem_s: [0x6f],
-  rem_u: [0x70],
-  and: [0x71],
-  or: [0x72],
-  shl: [0x74],
-  shr_s: [0x75],
-  shr_u: [0x76],
-} as const;
-
-function at(opcode: Code, address: number): Code {
-  // Alignment hint 1 byte: addresses may be anything.
-  return [...opcode, 0, ...unsigned(address)];
-}
-
-/** Vector loads; an i32 address is on the stack, `address` is added to it. */
-export const load = {
-  v128: (address: number): Code => at(simd(0x00), address),
-  /** Four unsigned 16-bit integers, widened. */
-  u16x4: (address: number): Code => at(simd(0x04), address),
-  splat32: (address: number): Code => at(simd(0x09), address),
-} as const;
-
-/** Vector stores; address and value are on the stack. */
-export const store = {
-  v128: (address: number): Code => at(simd(0x0b), address),
-  low64: (address: number): Code => [...at(simd(0x5b), address), 0],
-} as const;
-
-/** Scalar loads and stores; an i32 address is on the stack (and the value of a store), `address` is added to it. */
-export const scalar = {
-  load: (address: number): Code => at([0x28], address),
-  load16: (address: number): Code => at([0x2f], address),
-  store: (address: number): Code => at([0x36], address),
-  store16: (address: number): Code => at([0x3b], address),
-} as const;
-
-export function i32(value: number): Code {
-  return [0x41, ...signed(value)];
-}
-
-export function get(local: number): Code {
-  return [0x20, ...unsigned(local)];
-}
-
-export function set(local: number): Code {
-  return [0x21, ...unsigned(local)];
-}
-
-export function tee(local: number): Code {
-  return [0x22, ...unsigned(local)];
-}
-
-/** A vector of four 32-bit words. */
-export function words(a: number, b: number, c: number, d: number): Code {
-  const bytes = new Uint8Array(new Uint32Array([a, b, c, d]).buffer);
-  return [...simd(0x0c), ...bytes];
-}
-
-/** Of (a, b) on the stack: four 32-bit lanes, 0 … 3 from a and 4 … 7 from b. */
-export function shuffle32(a: number, b: number, c: number, d: number): Code {
-  return [...simd(0x0d), ...[a, b, c, d].flatMap((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3])];
-}
-
-export function extract32(lane: number): Code {
-  return [...simd(0x1b), lane];
-}
-
-export function replace32(lane: number): Code {
-  return [...simd(0x1c), lane];
-}
-
-export const OPCODE = { block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, br_if: 0x0d } as const;
-export const NO_RESULT = 0x40;
+import {
+  floatBits,
+  get,
+  I32,
+  i32,
+  load,
+  OPCODE,
+  set,
+  store,
+  unsigned,
+  V128,
+  words,
+  type Code,
+  type WasmType,
+} from './instructions.ts';
 
 /** A function without results, under construction; all of its parameters are i32. */
 export class FunctionBuilder {
@@ -212,10 +33,12 @@ export class FunctionBuilder {
   readonly #hoisted = new Map<string, number>();
   readonly #scratch = new Map<string, number>();
 
+  /** @param params how many parameters it has. */
   constructor(params: number) {
     this.#params = params;
   }
 
+  /** How many parameters it has: locals 0 and on. */
   get params(): number {
     return this.#params;
   }
@@ -229,6 +52,10 @@ export class FunctionBuilder {
   local(type: WasmType = V128): number {
     const free = this.#free[type].pop();
     if (free !== undefined) return free;
+    return this.#newLocal(type);
+  }
+
+  #newLocal(type: WasmType): number {
     this.#locals.push(type);
     return this.#params + this.#locals.length - 1;
   }
@@ -239,6 +66,7 @@ export class FunctionBuilder {
     if (type !== undefined) this.#free[type].push(local);
   }
 
+  /** Writes code on where writing is. */
   emit(...parts: readonly Code[]): void {
     for (const part of parts) for (const byte of part) this.#body.push(byte);
   }
@@ -263,8 +91,7 @@ export class FunctionBuilder {
     let local = this.#hoisted.get(key);
     if (local === undefined) {
       // Never one that was given back: the body that follows may be written into another place than this.
-      this.#locals.push(V128);
-      local = this.#params + this.#locals.length - 1;
+      local = this.#newLocal(V128);
       this.#hoisted.set(key, local);
       for (const byte of [...code, ...set(local)]) this.#prologue.push(byte);
     }
@@ -275,8 +102,7 @@ export class FunctionBuilder {
   scratch(name: string): number {
     let local = this.#scratch.get(name);
     if (local === undefined) {
-      this.#locals.push(V128);
-      local = this.#params + this.#locals.length - 1;
+      local = this.#newLocal(V128);
       this.#scratch.set(name, local);
     }
     return local;
@@ -284,8 +110,7 @@ export class FunctionBuilder {
 
   /** A local that is kept in memory between calls. */
   accumulator(address: number): number {
-    this.#locals.push(V128);
-    const local = this.#params + this.#locals.length - 1;
+    const local = this.#newLocal(V128);
     for (const byte of [...i32(0), ...load.v128(address), ...set(local)]) this.#prologue.push(byte);
     for (const byte of [...i32(0), ...get(local), ...store.v128(address)]) this.#epilogue.push(byte);
     return local;
@@ -318,21 +143,6 @@ export class FunctionBuilder {
   }
 }
 
-const FLOAT = new Float32Array(1);
-const WORD = new Uint32Array(FLOAT.buffer);
-
-/** The bits of a number rounded to float32. */
-export function floatBits(value: number): number {
-  FLOAT[0] = value;
-  return WORD[0] ?? 0;
-}
-
-/** The float32 of some bits. */
-export function bitsFloat(bits: number): number {
-  WORD[0] = bits;
-  return FLOAT[0] ?? 0;
-}
-
 /** A module that exports one function as `run` and imports its memory as `env.memory`. */
 export function moduleOf(fn: FunctionBuilder): WebAssembly.Module {
   const name = (text: string) => [text.length, ...new TextEncoder().encode(text)];
@@ -346,4 +156,16 @@ export function moduleOf(fn: FunctionBuilder): WebAssembly.Module {
     section(10, [1].concat(fn.encode())),
   );
   return new WebAssembly.Module(new Uint8Array(bytes));
+}
+
+/** Bytes of a page, which memories grow by. */
+export const PAGE_BYTES = 65_536;
+
+/** The function of a module of `moduleOf` over a memory; `Run` has as many numbers as the function has parameters. */
+export function functionOf<Run extends (...args: number[]) => void>(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+): Run {
+  // What `moduleOf` exports; the engine types it as any export.
+  return new WebAssembly.Instance(module, { env: { memory } }).exports.run as Run;
 }

@@ -197,8 +197,9 @@ async function openSet(set: ShardSet, sides: ReadSideFiles): Promise<Omit<Checkp
   for (const [tensor, file] of set.weightMap ?? []) {
     if (homes.get(tensor) === file) continue;
     const home = homes.get(tensor);
+    const pathOf = (wanted: string) => set.files.find(({ name }) => name === wanted)?.bytes.name ?? wanted;
     throw new MalformedFault(
-      `The index says that tensor "${tensor}" is in ${file}, and it is ${home ? `in ${home}` : 'not there'}; fetch the files again, all from one place.`,
+      `The index says that tensor "${tensor}" is in ${pathOf(file)}, and it is ${home ? `in ${pathOf(home)}` : 'not there'}; fetch the files again, all from one place.`,
       { tensor, file, found: home ?? null },
     );
   }

@@ -8,6 +8,7 @@ import type { BlendedDtype } from '../formats/dtype.ts';
 import { shaderText } from '../methods/index.ts';
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
 import { numberPlaces } from './numbers.ts';
+import { unrolled } from './unroll.ts';
 
 /** The sources that a kernel reads. */
 export interface SourceShape {
@@ -87,10 +88,13 @@ fn line_of(axis: u32, i: u32) -> u32 {
   }
   return at % piece.row_elements;
 }
-// Numbers along an axis: their header says where they lie, how many lines there are, and along which axis.
-fn lined_number(header: u32, n: u32, i: u32) -> f32 {
+// Numbers along an axis: where they lie, how many lines there are, and along which axis. Read once per thread.
+fn lines_at(header: u32) -> vec3<u32> {
   let at = piece.numbers + header;
-  return bitcast<f32>(numbers[piece.numbers + numbers[at] + n * numbers[at + 1u] + line_of(numbers[at + 2u], i)]);
+  return vec3<u32>(piece.numbers + numbers[at], numbers[at + 1u], numbers[at + 2u]);
+}
+fn lined_number(lines: vec3<u32>, n: u32, i: u32) -> f32 {
+  return bitcast<f32>(numbers[lines.x + n * lines.y + line_of(lines.z, i)]);
 }
 fn is_top(first_slot: u32, slot: u32, key: f32, i: u32) -> bool {
   let at = piece.numbers + first_slot + 2u * slot;
@@ -110,10 +114,13 @@ function accessors(method: Method, models: number): string {
     if (p.kind !== 'choice') continue;
     p.options.forEach((option, n) => lines.push(`const ${`${name}_${option}`.toUpperCase()} = ${n}.0;`));
   }
-  const lined = (name: string, header: number) =>
-    lines.push(`fn ${name}(n: u32, i: u32) -> f32 {\n  return lined_number(${header}u, n, i);\n}`);
-  lined('coefficient', places.coefficients);
-  for (const [pass, header] of places.found) lined(`found_${pass}`, header);
+  const lined: [string, number][] = [['coefficient', places.coefficients]];
+  for (const [pass, header] of places.found) lined.push([`found_${pass}`, header]);
+  for (const [name] of lined) {
+    lines.push(`var<private> ${name}_lines: vec3<u32>;`);
+    lines.push(`fn ${name}(n: u32, i: u32) -> f32 {\n  return lined_number(${name}_lines, n, i);\n}`);
+  }
+  lines.push('fn find_lines() {', ...lined.map(([name, at]) => `  ${name}_lines = lines_at(${at}u);`), '}');
   for (const [pass, at] of places.slots) {
     lines.push(`fn is_top_${pass}(slot: u32, key: f32, i: u32) -> bool {\n  return is_top(${at}u, slot, key, i);\n}`);
   }
@@ -129,13 +136,15 @@ function methodText(method: Method, sources: SourceShape): string {
     shaderText('prelude'),
     loads(sources),
     accessors(method, modelCount(sources)),
-    ...(method.parts ?? []).map(shaderText),
-    shaderText(method.name),
+    ...[...(method.parts ?? []), method.name].map((name) => unrolled(shaderText(name), modelCount(sources))),
   ].join('\n');
 }
 
 /** Sums passes call it; in other kernels it has nothing to add to. */
 const NO_SUMS = 'fn add(quantity: u32, value: f32) {\n}';
+
+/** Kernels that read no numbers have no lines to find. */
+const NO_LINES = 'fn find_lines() {\n}';
 
 /** The text of a merge kernel; entry point `main`, MERGE_ELEMENTS elements to a thread. */
 export function composeMerge(method: Method, sources: SourceShape, { out, storage }: OutputShape): string {
@@ -160,6 +169,7 @@ export function composeMerge(method: Method, sources: SourceShape, { out, storag
     `@compute @workgroup_size(${MERGE_LANES})`,
     'fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {',
     `  let first = (id.x + id.y * groups.x * ${MERGE_LANES}u) * ${MERGE_ELEMENTS}u;`,
+    '  find_lines();',
     ...(isPacked ? ['  var pair = 0u;'] : []),
     `  for (var i = first; i < min(first + ${MERGE_ELEMENTS}u, piece.elements); i++) {`,
     ...body,
@@ -220,7 +230,8 @@ export function composeMeasure(sources: SourceShape, { from, isPlain }: MeasureS
     `const IS_DELTA = ${from === 'deltas'};`,
     `const IS_PLAIN = ${isPlain};`,
     `const QUANTITIES = ${measuredQuantities(count, isPlain)}u;`,
-    shaderText('measure'),
+    NO_LINES,
+    unrolled(shaderText('measure'), modelCount(sources)),
     shaderText('blocks'),
     shaderText('sums'),
   ].join('\n');
@@ -240,7 +251,8 @@ export function composeAudit(sources: SourceShape, out: BlendedDtype): string {
     `const QUANTITIES = ${sources.dtypes.length + 1}u;`,
     'fn is_maximum(quantity: u32) -> bool {\n  return false;\n}',
     `fn merged_element(i: u32) -> f32 {\n  return ${merged};\n}`,
-    shaderText('audit'),
+    NO_LINES,
+    unrolled(shaderText('audit'), modelCount(sources)),
     shaderText('blocks'),
     shaderText('sums'),
   ].join('\n');

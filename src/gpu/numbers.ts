@@ -4,11 +4,8 @@
  * are data, so that one kernel serves tensors of any shape. Pure.
  */
 
-import { type KernelNumbers, type Lines, linesOf, type PieceShape } from '../methods/kernel.ts';
+import { type KernelNumbers, type Lines, linesOf, type PieceShape, UNSET } from '../methods/kernel.ts';
 import type { Method, Parameters, SelectPass } from '../methods/method.ts';
-
-/** How kernels see a number that is not set (`is_set`): NaN may be assumed absent in WGSL. */
-export const UNSET = -3.4028234663852886e38;
 
 /** A piece of a batch, by its index there, and the numbers that its kernels read. */
 export interface NumberedPiece {

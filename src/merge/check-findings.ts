@@ -179,6 +179,50 @@ export function portionFindings({ tensors }: Lineup): Finding[] {
   });
 }
 
+/** Parameters that are finite as they are written and not in float32, in which kernels know them. */
+export function magnitudeFindings({ tensors }: Lineup): Finding[] {
+  const isInfinite = (value: number) => Number.isFinite(value) && !Number.isFinite(Math.fround(value));
+  for (const { name, params, perModel } of tensors) {
+    const found = [params, ...perModel]
+      .flatMap((values) => Object.entries(values))
+      .find(([, value]) => isInfinite(value));
+    if (!found) continue;
+    return [
+      finding(
+        'error',
+        'parameters',
+        `${found[0]} is ${found[1]} in ${name}, and numbers of that size are infinite in float32; choose one nearer to 1.`,
+        [name],
+      ),
+    ];
+  }
+  return [];
+}
+
+/** Parameters that the method cannot use together, as it says itself; the first refusal, and every tensor that has one. */
+export function clashFindings({ tensors, method }: Lineup): Finding[] {
+  const refused = tensors.flatMap(({ name, params, perModel }) => {
+    try {
+      method.check?.({ tensor: name, params, perModel });
+      return [];
+    } catch (error) {
+      return [{ name, message: error instanceof Error ? error.message : String(error) }];
+    }
+  });
+  const [first] = refused;
+  if (!first) return [];
+  const more = refused.length - 1;
+  const others = more > 0 ? ` (and in ${more} more ${more === 1 ? 'tensor' : 'tensors'})` : '';
+  return [
+    finding(
+      'error',
+      'parameters',
+      `${first.message.replace(/\.$/, '')}${others}.`,
+      refused.map(({ name }) => name),
+    ),
+  ];
+}
+
 /** Shares that are fixed by hand to more than there is. */
 export function shareFindings({ tensors, method }: Lineup): Finding[] {
   if (!Object.hasOwn(method.perModel, 'share')) return [];

@@ -43,6 +43,58 @@ describe('the pre-flight', () => {
     expect(findings[0]?.message).toContain('tune-2');
   });
 
+  it('refuses parameters that cannot be used together, before any weight is read, and names every tensor', () => {
+    const models = family(2);
+    const { findings, lineup } = checking(
+      `merge_method: della
+base_model: base
+parameters:
+  epsilon: 0.15
+models:
+  - model: tune-1
+    parameters:
+      density:
+        - filter: mlp
+          value: 0.9
+        - value: 0.5
+  - model: tune-2
+`,
+      models,
+    );
+    expect(lineup).toBeNull();
+    expect(codes(findings)).toEqual(['error parameters']);
+    const [found] = findings;
+    expect(found?.message).toContain('choose an epsilon below 0.1');
+    expect(found?.tensors).toEqual(Object.keys(TINY_LLAMA).filter((name) => name.includes('mlp')));
+    expect(found?.message).toContain('instead of 0.15 (and in 1 more tensor).');
+    expect(models.every((model) => model.file.bytesRead === 0)).toBe(true);
+  });
+
+  it('says where two name the same tensors with and without a prefix, as GPT-2’s files do', () => {
+    const [base, one, two] = trio();
+    const renamed = new Map([...two.tensors].map(([name, entry]) => [`transformer.${name}`, entry]));
+    const { findings } = checking(VARM, [base, one, { ...two, tensors: renamed }]);
+    expect(codes(findings)).toEqual(['error nothing-shared']);
+    expect(findings[0]?.message).toMatch(/^tune-2 names its tensors as base does, with 'transformer\.' in front/);
+    const other = checking('merge_method: varm\nbase_model: tune-2\nmodels:\n  - model: tune-1\n', [
+      one,
+      { ...two, tensors: renamed },
+    ]);
+    expect(other.findings[0]?.message).toMatch(
+      /^tune-2 names its tensors as tune-1 does, with 'transformer\.' in front/,
+    );
+  });
+
+  it('refuses a parameter that float32 cannot hold, before any weight is read', () => {
+    const models = family(2);
+    const text = (weight: string) =>
+      `merge_method: task_arithmetic\nbase_model: base\nmodels:\n  - model: tune-1\n    parameters: {weight: ${weight}}\n`;
+    const { findings, lineup } = checking(text('-1e39'), models);
+    expect(lineup).toBeNull();
+    expect(findings[0]?.message).toMatch(/^weight is -1e\+39 in \S+, and numbers of that size are infinite in float32/);
+    expect(checking(text('1e38'), models).findings).toEqual([]);
+  });
+
   it('refuses another width and names the tensors with both shapes', () => {
     const [base, one] = family(1);
     const shapes = {

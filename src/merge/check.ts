@@ -9,8 +9,10 @@ import { METHODS } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import {
+  clashFindings,
   copyFindings,
   filterFindings,
+  magnitudeFindings,
   outputFindings,
   portionFindings,
   quantisationFindings,
@@ -160,7 +162,8 @@ function checkOne(recipe: Recipe, find: Find): Check {
   };
   findings.push(...copyFindings(lineup), ...outputFindings(lineup));
   findings.push(...filterFindings(recipe, cast, order), ...portionFindings(lineup), ...shareFindings(lineup));
-  const faulty = faultyWeights(lineup);
+  findings.push(...magnitudeFindings(lineup), ...clashFindings(lineup));
+  const faulty = refused() ? null : faultyWeights(lineup);
   if (faulty) findings.push(faulty);
   return { findings, lineup: refused() ? null : lineup };
 }

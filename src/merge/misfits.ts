@@ -56,7 +56,9 @@ function pairFindings(group: readonly Misfit[], slots: readonly Slot[]): Finding
       finding(
         'error',
         'nothing-shared',
-        `${other.name} and ${donor.name} share no tensor name: they are different architectures and cannot be merged.`,
+        prefixSentence(donor, other) ??
+          prefixSentence(other, donor) ??
+          `${other.name} and ${donor.name} share no tensor name: they are different architectures and cannot be merged.`,
         names(lacked),
       ),
     ];
@@ -231,4 +233,14 @@ function headFindings(donor: Checkpoint, other: Checkpoint, head: string): Findi
       [head],
     ),
   ];
+}
+
+/** What to say where `longer` has `shorter`'s names with one prefix in front of each; null where it has not. */
+function prefixSentence(shorter: Checkpoint, longer: Checkpoint): string | null {
+  const [name] = shorter.tensors.keys();
+  const found = name === undefined ? undefined : [...longer.tensors.keys()].find((own) => own.endsWith(`.${name}`));
+  if (name === undefined || found === undefined) return null;
+  const prefix = found.slice(0, -name.length);
+  if (![...shorter.tensors.keys()].every((own) => longer.tensors.has(prefix + own))) return null;
+  return `${longer.name} names its tensors as ${shorter.name} does, with '${prefix}' in front of each: one of the two was saved with another class of the same model. Load and save one of them with the class of the other (Transformers’ from_pretrained and save_pretrained) and merge that.`;
 }

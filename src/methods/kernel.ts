@@ -13,6 +13,11 @@ export const BLOCK_ELEMENTS = 4096;
 /** Rows that a sum over columns adds in float32 before float64 takes over; the same number stands in the shaders. */
 export const COLUMN_BLOCK_ROWS = 32;
 
+/**
+ * How kernels see a parameter that is not set (`is_set`): float32's lowest number, since WGSL may take NaN to be absent.
+ */
+export const UNSET = -3.4028234663852886e38;
+
 /** A piece with all that is needed to compute it. */
 export interface PieceShape {
   readonly tensor: string;

@@ -283,6 +283,11 @@ export interface Method {
   /** Rows of coefficients beside the K of the models, such as the base's own factor; 0 where it is left out. */
   readonly extraCoefficients?: number;
   /**
+   * Throws RecipeFault where a tensor's parameters cannot be used together. The pre-flight asks for every tensor, before
+   * any weight is read; what one parameter may be is its own declaration's.
+   */
+  readonly check?: (own: Pick<Evidence, 'tensor' | 'params' | 'perModel'>) => void;
+  /**
    * Coefficients in float64: `n * lines + line` for n < K + extraCoefficients. The first K, one per model, are what
    * the weights map shows; what all of them mean is the kernel's.
    */

@@ -26,7 +26,7 @@ export interface Sparsifier {
   readonly passes: readonly Pass[];
   readonly ranks: boolean;
   /** Throws RecipeFault where a model's values cannot be used. */
-  readonly check: (evidence: Evidence, method: string) => void;
+  readonly check: (own: Pick<Evidence, 'tensor' | 'perModel'>, method: string) => void;
   /**
    * The oracle: per element the probability with which it was to stay if it does, else 0. `delta` is what model k
    * changed. Whether a rule is one of chance or not, 1 means that it stays in any case.

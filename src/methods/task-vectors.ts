@@ -110,8 +110,8 @@ export function defineTaskVectorMethod(own: TaskVectorMethod): Method {
     passes: [...sparsifier.passes, L1],
     ranks: sparsifier.ranks,
     // With an election the divisor differs from element to element: the kernel takes weight and lambda as parameters.
+    check: (own) => sparsifier.check(own, name),
     coefficients(evidence) {
-      sparsifier.check(evidence, name);
       if (!isElected) return summedCoefficients(evidence);
       return Float64Array.from(evidence.perModel, (values) => (evidence.params.lambda ?? 1) * (values.weight ?? 0));
     },

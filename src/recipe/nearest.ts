@@ -48,6 +48,8 @@ export function nearest(word: string, words: Iterable<string>): string | null {
       if (!isPart && !sharesStart) continue;
       cost += MAX_LENGTH;
     }
+    // Of two at the same distance, the one of the same length has the letters in another order: the likelier slip.
+    if (known.length !== wanted.length) cost += 0.5;
     if (cost < bestCost) {
       bestCost = cost;
       best = candidate;

@@ -49,6 +49,8 @@ const GIB = 2 ** 30;
 /** What merging and chat may hold unless the user says otherwise, and the most that can be asked for. */
 const BUDGETS = {
   gpu: { budgetBytes: 2 * GIB, maxBudgetBytes: 16 * GIB },
+  // Its memory is the tab's own, and saving takes some beside it.
+  software: { budgetBytes: 0.75 * GIB, maxBudgetBytes: 4 * GIB },
   cpu: { budgetBytes: GIB, maxBudgetBytes: 4 * GIB },
 } as const;
 
@@ -66,6 +68,7 @@ const SAVER_BUDGET_BYTES = GIB / 4;
 /** Where merging and chat happen now. */
 interface Place {
   readonly info: { readonly place: 'gpu' | 'cpu'; readonly reason: string };
+  readonly kind: keyof typeof BUDGETS;
   readonly speakers: Speakers;
   /** What saves where that is not the live blend's own place; null where it is. */
   readonly saver: Saver | null;
@@ -163,14 +166,14 @@ export class Engine implements EngineApi {
 
   async setBudget(budgetBytes: number): Promise<EngineInfo> {
     const place = await this.#open();
-    const { maxBudgetBytes } = BUDGETS[place.info.place];
+    const { maxBudgetBytes } = BUDGETS[place.kind];
     this.#budgetBytes = Math.max(2 ** 20, Math.min(budgetBytes, maxBudgetBytes));
     place.speakers.blend.budgetBytes = this.#budgetBytes;
     return this.#info(place);
   }
 
   #info(place: Place): EngineInfo {
-    const { maxBudgetBytes } = BUDGETS[place.info.place];
+    const { maxBudgetBytes } = BUDGETS[place.kind];
     return { ...place.info, budgetBytes: place.speakers.blend.budgetBytes, maxBudgetBytes };
   }
 
@@ -197,14 +200,15 @@ export class Engine implements EngineApi {
     }
     const arithmetic = device ? new GpuArithmetic(device) : new CpuArithmetic(this.#surroundings.startKernelWorkers());
     const info = { place: device ? ('gpu' as const) : ('cpu' as const), reason };
-    const budgetBytes = this.#budgetBytes ?? BUDGETS[info.place].budgetBytes;
+    const kind = device?.isSoftware ? 'software' : info.place;
+    const budgetBytes = this.#budgetBytes ?? BUDGETS[kind].budgetBytes;
     const saver = device?.isSoftware ? new Saver(this.#surroundings.startKernelWorkers) : null;
     const speakers = new Speakers(arithmetic, budgetBytes);
     const stages = stagesAt(
       () => arithmetic,
       () => speakers.blend.budgetBytes * STAGE_SHARE,
     );
-    const place: Place = { info, speakers, saver, stages };
+    const place: Place = { info, kind, speakers, saver, stages };
     device?.lost.then(() => this.#forgetPlace(place));
     this.#opened = place;
     return place;

@@ -15,6 +15,8 @@ import type { Studio } from './studio.ts';
 /** A change is followed after this pause, and during an unbroken run of changes at least this often. */
 const PAUSE_MS = 100;
 const LONGEST_WAIT_MS = 300;
+/** The pause where a live blend follows without reading anything and nothing is under way: a slider that is let go. */
+const QUICK_PAUSE_MS = 10;
 /** Measuring that reads at most this much starts without being asked for. */
 export const AUTO_MEASURE_BYTES = 512_000_000;
 /** A live blend whose sources must be read again follows a change only up to this much. */
@@ -44,6 +46,8 @@ export function follow(studio: Studio): Follower {
   let isLive = false;
   /** The text that is being blended; null while none is. */
   let blending: string | null = null;
+  /** Changes that are being followed. */
+  let settling = 0;
   let heldBack = 0;
   let measuredKey: string | null = null;
 
@@ -52,7 +56,9 @@ export function follow(studio: Studio): Follower {
     const now = performance.now();
     firstWaitedMs ??= now;
     clearTimeout(timer);
-    timer = setTimeout(() => void settle(), Math.max(0, Math.min(PAUSE_MS, firstWaitedMs + LONGEST_WAIT_MS - now)));
+    const isQuick = isLive && settling === 0 && get().check?.plan?.mode === 'resident';
+    const pause = isQuick ? QUICK_PAUSE_MS : PAUSE_MS;
+    timer = setTimeout(() => void settle(), Math.max(0, Math.min(pause, firstWaitedMs + LONGEST_WAIT_MS - now)));
   };
 
   const stopListening = store.subscribe((state, before) => {
@@ -62,6 +68,15 @@ export function follow(studio: Studio): Follower {
 
   async function settle(): Promise<void> {
     firstWaitedMs = null;
+    settling++;
+    try {
+      await catchUp();
+    } finally {
+      settling--;
+    }
+  }
+
+  async function catchUp(): Promise<void> {
     const mine = ++turn;
     const isStale = () => mine !== turn;
     const { text, recipe, problems, checkpoints } = get();

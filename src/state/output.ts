@@ -17,8 +17,8 @@ const MAX_SHARD_BYTES = 5_000_000_000;
 
 const AUDIT_WORDS: Readonly<Record<AuditReport['verdict'], string>> = {
   passed: 'Its audit passed.',
-  suspicious: 'Its audit warns.',
-  failed: 'Its audit FAILED.',
+  suspicious: 'Its audit warns. What it found stands below Save.',
+  failed: 'Its audit FAILED. What it found stands below Save.',
 };
 
 export interface OutputState {
@@ -36,6 +36,8 @@ export interface SavedMerge {
   readonly files: SaveReport['files'];
   readonly place: SaveReport['place'];
   readonly audit: AuditReport;
+  /** The recipe that it was merged by. */
+  readonly recipeText: string;
 }
 
 export interface Output {
@@ -116,9 +118,9 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
             kind === 'folder' && place === 'zip' ? ' This browser could show no folder dialog, so it is a zip.' : '';
           const { audit, files } = report;
           const savedName = place === 'zip' ? `${name}.zip` : name;
-          store.setState({ saved: { name: savedName, files, place: report.place, audit } });
+          store.setState({ saved: { name: savedName, files, place: report.place, audit, recipeText: text } });
           const [first] = audit.findings;
-          const bad = first ? ` ${AUDIT_WORDS[audit.verdict]} ${first.message}` : '';
+          const bad = first ? ` ${AUDIT_WORDS[audit.verdict]}` : '';
           const on = report.place === 'gpu' ? 'on the GPU' : 'on the CPU';
           const figures = `${plural(files.length, 'file')}, ${bytesFigure(report.bytes)}, ${timeFigure(report.milliseconds)} ${on}`;
           studio.store.setState({

@@ -265,7 +265,8 @@ export function createStudio(engine: EngineApi, history: History = createHistory
       edit((text) => withMethod(text, recipe, method, openNames(), models));
       const dropped = droppedParameters(recipe, method);
       if (dropped.length > 0) {
-        const what = dropped.join(', ');
+        const others = dropped.slice(0, -1);
+        const what = others.length === 0 ? dropped[0] : `${others.join(', ')} or ${dropped.at(-1)}`;
         const [was, them] = dropped.length === 1 ? ['it was', 'it'] : ['they were', 'them'];
         set({
           outcome: {

@@ -171,6 +171,38 @@ describe('following', () => {
     expect(of('check').length - before).toBeGreaterThanOrEqual(2);
   });
 
+  it('follows a change at once where a live blend reads nothing, and waits again while that is under way', async () => {
+    const { of, setWeight, answer, commands, state } = await readyBench({ mode: 'resident' });
+    answer('blend', () => blendReport(1));
+    await commands.merge.perform();
+    expect(state().blend?.blend).toBe(1);
+    const before = of('check').length;
+    setWeight(0.25);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(of('blend').at(-1)?.args[0]).toContain('weight: 0.25');
+
+    // From here on a blend takes its time: what is moved meanwhile does not stop it at every step.
+    answer('blend', () => new Promise(() => undefined) as never);
+    setWeight(0.3);
+    await vi.advanceTimersByTimeAsync(20);
+    for (const w of [0.31, 0.32, 0.33]) {
+      setWeight(w);
+      await vi.advanceTimersByTimeAsync(20);
+    }
+    expect(of('blend').at(-1)?.args[0]).toContain('weight: 0.3\n');
+    expect(of('check').length - before).toBe(2);
+  });
+
+  it('pauses where following means reading files again', async () => {
+    const { of, setWeight, answer, commands } = await readyBench({ mode: 'cached' });
+    answer('blend', () => blendReport(1));
+    await commands.merge.perform();
+    const before = of('check').length;
+    setWeight(0.25);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(of('check')).toHaveLength(before);
+  });
+
   it('drops the check of an older text that comes back late', async () => {
     const { state, of, setWeight, open } = bench();
     await open(FAMILY);
@@ -528,10 +560,11 @@ describe('saving', () => {
     expect(b.output.store.getState().saved).toMatchObject({
       name: 'merged.zip',
       audit: { verdict: 'failed', findings },
+      recipeText: b.state().text,
     });
     expect(statusOf(b.state())).toMatchObject({
       tone: 'warning',
-      sentence: expect.stringMatching(/ms on the CPU\. Its audit FAILED\. The result holds 3 NaN/),
+      sentence: expect.stringMatching(/ms on the CPU\. Its audit FAILED\. What it found stands below Save\.$/),
     });
   });
 
@@ -563,7 +596,7 @@ describe('another method', () => {
     studio.chooseMethod(method('karcher'));
     expect(state().recipe).toMatchObject({ method: 'karcher', base: 'tiny-base' });
     expect(state().outcome?.sentence).toBe(
-      'Karcher mean has no granularity, statistic, weight; they were removed. Undo brings them back.',
+      'Karcher mean has no granularity, statistic or weight; they were removed. Undo brings them back.',
     );
     history.undo();
     expect(state().text).toBe(before);

@@ -8,7 +8,7 @@ import IconCopy from '@tabler/icons-react/dist/esm/icons/IconCopy.mjs';
 import type { AuditFinding, AuditReport } from '../state/engine-api.ts';
 import { countFigure, plural } from '../state/figures.ts';
 import styles from './audit-panel.module.css';
-import { useOutput, useWorkbench } from './workbench-context.ts';
+import { useOutput, useStudio, useWorkbench } from './workbench-context.ts';
 
 const VERDICTS = {
   passed: { word: 'Audit passed', icon: IconCircleCheck },
@@ -20,6 +20,7 @@ const FINDING_WORDS = { failure: 'Failure', warning: 'Warning' } as const;
 
 export function AuditPanel() {
   const saved = useOutput((state) => state.saved);
+  const text = useStudio((state) => state.text);
   const { output } = useWorkbench();
   if (!saved) return null;
   const { audit, name, place } = saved;
@@ -32,6 +33,7 @@ export function AuditPanel() {
       </h3>
       <p className={styles.facts}>
         {name}, merged on the {place === 'gpu' ? 'GPU' : 'CPU'}: {factsOf(audit)}
+        {text !== saved.recipeText && ' The recipe has changed since.'}
       </p>
       <Findings findings={audit.findings} />
       {audit.totals.norm !== null && <Norms totals={audit.totals} />}

@@ -3,7 +3,8 @@
  * oracle of what the compiler makes of them. It shares the parser with the compiler and nothing else.
  */
 
-import { parse, type Expression, type FunctionText, type Scalar, type Statement, type TypeText } from '../wgsl.ts';
+import type { Expression, FunctionText, Scalar, Statement, TypeText } from '../syntax.ts';
+import { parse } from '../wgsl.ts';
 
 /** A number with its type; booleans are 1 or 0. */
 export interface Typed {

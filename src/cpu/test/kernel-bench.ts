@@ -1,5 +1,6 @@
 /** KernelBench: declarations, pieces and numbers for tests of kernels, and kernels from a text that stands in a test. */
 
+import fc from 'fast-check';
 import { decodeFloat32, encode } from '../../formats/codec.ts';
 import type { BlendedDtype } from '../../formats/dtype.ts';
 import type { KernelNumbers, Lines, LoadedPiece } from '../../methods/kernel.ts';
@@ -35,6 +36,7 @@ export function kernelsOf(text: string): CpuKernels {
   return new CpuKernels(() => text);
 }
 
+/** What a piece of a test may differ in; by default it is a whole tensor of one row, in F32, without a base. */
 export interface PieceOptions {
   readonly hasBase?: boolean;
   readonly start?: number;
@@ -103,4 +105,40 @@ export function sameBits(got: Uint8Array | Float32Array, want: Uint8Array | Floa
 /** What `merge` makes of a text, in float32. */
 export function mergedBy(text: string, piece: LoadedPiece, numbers: KernelNumbers, method = methodFor()): Float32Array {
   return kernelsOf(text).merge(piece, method, numbers, 'F32', 'float32', { isAudited: false, ranks: null }).values;
+}
+
+/** Smooth numbers with nothing special among them. */
+export function wave(elements: number, seed: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from(
+    { length: elements },
+    (_, n) => Math.sin(n * 0.37 + seed) * 0.5 + Math.sin(n * 0.011 * seed),
+  );
+}
+
+/** Waves of different seeds. */
+export function waves(count: number, elements: number): Float32Array<ArrayBuffer>[] {
+  return Array.from({ length: count }, (_, s) => wave(elements, s + 1));
+}
+
+/** A cut of a tensor of several rows: any start, any length. */
+export const pieces = fc
+  .tuple(
+    fc.integer({ min: 1, max: 40 }),
+    fc.integer({ min: 1, max: 700 }),
+    fc.double({ min: 0, max: 1, noNaN: true }),
+    fc.double({ min: 0, max: 1, noNaN: true }),
+  )
+  .map(([rows, rowElements, from, part]) => {
+    const tensorElements = rows * rowElements;
+    const start = Math.min(tensorElements - 1, Math.floor(from * tensorElements));
+    const elements = Math.max(1, Math.floor(part * (tensorElements - start)));
+    return { rows, rowElements, tensorElements, start, elements };
+  });
+
+/** Any axis. */
+export const axes = fc.constantFrom<Axis>('tensor', 'row', 'column');
+
+/** How many lines a tensor has along an axis. */
+export function linesAlong(axis: Axis, rows: number, columns: number): number {
+  return { tensor: 1, row: rows, column: columns }[axis];
 }
