@@ -85,7 +85,8 @@ export function plan(lineup: Lineup, limits: PlanLimits): Plan {
   const layout = layOut(lineup.tensors, batchBytes, (tensor) => cutRule(lineup, tensor));
   const { batches, groups } = layout;
   const largest = batches.reduce((most, batch) => Math.max(most, batch.sourceBytes), 0);
-  const workingBytes = Math.min(largest * BUFFERS_PER_BATCH * limits.depth, limits.budgetBytes);
+  // One block of every source has to be there, however small the budget.
+  const workingBytes = largest * BUFFERS_PER_BATCH * limits.depth;
   const copiedBytes = lineup.copied.reduce((sum, { entry }) => sum + entry.end - entry.start, 0);
   const sourceBytes = batches.reduce((sum, batch) => sum + batch.sourceBytes, 0);
   const chatBytes = liveBytesOf(lineup.tensors);
