@@ -88,7 +88,9 @@ export function statusOf(state: StudioState): Status {
     return { tone: 'bad', sentence: refusal.report.message, fraction: null, code: refusal.report.code };
   }
   const obstacle = mergeObstacle(state);
-  if (obstacle !== null) {
+  // What is too large to talk to can be saved, and that it was is the news.
+  const isNews = outcome !== null && saveObstacle(state) === null;
+  if (obstacle !== null && !isNews) {
     const isBad =
       state.problems.length > 0 || state.checkFault !== null || (state.check !== null && state.check.plan === null);
     return { tone: isBad ? 'bad' : 'idle', sentence: obstacle, fraction: null, code: state.checkFault?.code ?? null };

@@ -426,6 +426,9 @@ describe('merging', () => {
     expect(commands.merge.isEnabled()).toBe(false);
     expect(mergeObstacle(state())).toMatch(/too large/);
     expect(commands.save.isEnabled()).toBe(true);
+    expect(statusOf(state()).sentence).toMatch(/too large/);
+    const saved = { tone: 'good', sentence: 'Saved in the chosen folder.' } as const;
+    expect(statusOf({ ...state(), outcome: saved })).toMatchObject(saved);
   });
 
   it('turns to the merged model after Merge, and stays with a source that is chosen later', async () => {
