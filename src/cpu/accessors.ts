@@ -4,7 +4,8 @@
  * `gpu/compose.ts`'s. Not the functions that read them (`spmd.ts`), nor who fills the memory (`tile-runner.ts`).
  */
 
-import type { Axis, Method, Parameters } from '../methods/method.ts';
+import { LEAST_SET } from '../methods/kernel.ts';
+import { type Axis, kernelParameters, type Method } from '../methods/method.ts';
 import { AccessorCall } from './accessor-call.ts';
 import type { LinedSource, NumberSource, Region } from './compiled-kernel.ts';
 import { get, i32, load, S, tee, V, words } from './instructions.ts';
@@ -23,9 +24,6 @@ export const RANDOM_OFFSET = 16;
 /** Bytes of a region of random numbers: a tile's, and whole groups around it. */
 const RANDOM_BYTES = (TILE_ELEMENTS + 64) * 4;
 
-/** Between `UNSET` and every number that a parameter may have; the same stands in `gpu/compose.ts`. */
-const LEAST_SET = Math.fround(-3e38);
-
 /** What accessors are made for. */
 interface Accessed {
   readonly method: Method;
@@ -36,15 +34,6 @@ interface Accessed {
   readonly quantities: number;
   /** Columns of which the numbers are in memory at once. */
   readonly window: number;
-}
-
-/** The parameters that reach a kernel. */
-function kernelParameters(parameters: Parameters): Set<string> {
-  return new Set(
-    Object.entries(parameters)
-      .filter(([, p]) => p.kind !== 'ignored')
-      .map(([name]) => name),
-  );
 }
 
 /** The constants that a method's text may name. */
@@ -79,8 +68,8 @@ export class Accessors implements World {
     this.#of = of;
     this.#models = shape.dtypes.length - (shape.hasBase ? 1 : 0);
     this.constants = constantsOf(method, this.#models, shape.hasBase);
-    this.#params = kernelParameters(method.params);
-    this.#perModel = kernelParameters(method.perModel);
+    this.#params = new Set(kernelParameters(method.params));
+    this.#perModel = new Set(kernelParameters(method.perModel));
   }
 
   /** A source's elements, decoded to float32. */

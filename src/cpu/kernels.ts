@@ -7,7 +7,13 @@
 
 import { elementBytes, type BlendedDtype } from '../formats/dtype.ts';
 import { shaderText } from '../methods/index.ts';
-import type { KernelNumbers, LoadedPiece, MeasuredPiece, MeasureKind } from '../methods/kernel.ts';
+import {
+  type KernelNumbers,
+  type LoadedPiece,
+  type MeasuredPiece,
+  type MeasureKind,
+  pairCount,
+} from '../methods/kernel.ts';
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
 import { compileKernel } from './compile.ts';
 import type { CompiledKernel } from './compiled-kernel.ts';
@@ -162,7 +168,7 @@ export class CpuKernels {
       const kernel = this.#measure({ dtypes, from, over: 'block' });
       plain = sums.overBlocks(kernel, subject, false);
       const count = dtypes.length - (from === 'deltas' ? 1 : 0);
-      const pairs = (count * (count + 1)) / 2;
+      const pairs = pairCount(count);
       for (let at = 0; at < plain.length; at += kernel.quantities) {
         for (let k = 0; k < count; k++) {
           // Sums of absolute values are NaN exactly where an element was.

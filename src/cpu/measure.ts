@@ -3,6 +3,7 @@
  * values, their absolute values, maxima and changes; in float64 from the first difference on.
  */
 
+import { measuredQuantities, pairCount } from '../methods/kernel.ts';
 import type { BlendedDtype } from '../formats/dtype.ts';
 import type { CompiledKernel } from './compiled-kernel.ts';
 import { get, set, V, words, type Code } from './instructions.ts';
@@ -24,8 +25,8 @@ export interface MeasureShape {
 export function compileMeasure(shape: MeasureShape): CompiledKernel {
   const { dtypes, from, over } = shape;
   const count = dtypes.length - (from === 'deltas' ? 1 : 0);
-  const pairs = (count * (count + 1)) / 2;
-  const quantities = pairs + (over === 'block' ? 3 : 1) * count;
+  const pairs = pairCount(count);
+  const quantities = measuredQuantities(count, over === 'block');
   const loop = new TileLoop();
   const { builder } = loop;
   const window = windowOf(quantities);

@@ -18,14 +18,8 @@ import {
   words,
   type Code,
 } from './instructions.ts';
+import { M0, M1, ROUNDS, W0, W1 } from '../methods/random.ts';
 import { FunctionBuilder, moduleOf } from './wasm.ts';
-
-/** Philox4x32-10's own numbers, as in `methods/random.ts`. */
-const M0 = 0xd2511f53;
-const M1 = 0xcd9e8d57;
-const W0 = 0x9e3779b9;
-const W1 = 0xbb67ae85;
-const ROUNDS = 10;
 
 /** Numbers that one turn makes. */
 export const PHILOX_GROUP = 16;

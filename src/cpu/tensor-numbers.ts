@@ -4,7 +4,7 @@
  * kernel reads is in `accessors.ts`.
  */
 
-import { rowsOf, UNSET, type KernelNumbers, type Lines, type PieceShape } from '../methods/kernel.ts';
+import { rowsOf, settled, type KernelNumbers, type Lines, type PieceShape } from '../methods/kernel.ts';
 import { isLined, type CompiledKernel, type LinedSource, type NumberSource } from './compiled-kernel.ts';
 import type { KernelMemory } from './kernel-memory.ts';
 
@@ -86,11 +86,6 @@ export class TensorNumbers {
         break;
     }
   }
-}
-
-/** A parameter as kernels see it. */
-function settled(value: number | undefined): number {
-  return value === undefined || Number.isNaN(value) ? UNSET : value;
 }
 
 /** The lines that a number is one of; null of a pass without findings. */

@@ -6,6 +6,7 @@
 
 import type { BlendedDtype } from '../formats/dtype.ts';
 import { shaderText } from '../methods/index.ts';
+import { LEAST_SET, measuredQuantities } from '../methods/kernel.ts';
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
 import { numberPlaces } from './numbers.ts';
 import { unrolled } from './unroll.ts';
@@ -73,7 +74,7 @@ function loads({ dtypes, hasBase }: SourceShape): string {
 /** Accessors that are the same for every method. */
 const COMMON_ACCESSORS = `
 fn is_set(value: f32) -> bool {
-  return value > -3.0e38;
+  return value > ${LEAST_SET};
 }
 fn row_elements() -> u32 {
   return piece.row_elements;
@@ -212,11 +213,6 @@ export interface MeasureShape {
 /** How many values are measured: the models' deltas, or the sources. */
 export function measuredCount(sources: SourceShape, from: MeasureShape['from']): number {
   return from === 'sources' ? sources.dtypes.length : modelCount(sources);
-}
-
-/** Quantities of a measuring kernel. */
-export function measuredQuantities(count: number, isPlain: boolean): number {
-  return (count * (count + 1)) / 2 + (isPlain ? 3 : 1) * count;
 }
 
 /** The text of a measuring kernel; entry points as of a sums pass. */

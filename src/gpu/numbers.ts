@@ -4,8 +4,8 @@
  * are data, so that one kernel serves tensors of any shape. Pure.
  */
 
-import { type KernelNumbers, type Lines, linesOf, type PieceShape, UNSET } from '../methods/kernel.ts';
-import type { Method, Parameters, SelectPass } from '../methods/method.ts';
+import { type KernelNumbers, type Lines, linesOf, type PieceShape, settled } from '../methods/kernel.ts';
+import { kernelParameters, type Method, type SelectPass } from '../methods/method.ts';
 
 /** A piece of a batch, by its index there, and the numbers that its kernels read. */
 export interface NumberedPiece {
@@ -36,13 +36,6 @@ export interface NumberPlaces {
   readonly found: ReadonlyMap<string, number>;
   /** Words before the values that headers point to; the first value is a zero. */
   readonly words: number;
-}
-
-/** The parameters that reach a kernel, in the order of their numbers. */
-function kernelParameters(parameters: Parameters): string[] {
-  return Object.entries(parameters)
-    .filter(([, p]) => p.kind !== 'ignored')
-    .map(([name]) => name);
 }
 
 function selections(method: Method): SelectPass[] {
@@ -85,11 +78,10 @@ export function encodeNumbers(
   const extraAt = places.words + 1 + [...lines.values()].reduce((sum, { values }) => sum + values.length, 0);
   const words = new Uint32Array(extraAt + extra.length);
   const floats = new Float32Array(words.buffer);
-  const parameter = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? UNSET : value);
 
-  for (const [name, place] of places.params) floats[place] = parameter(numbers.params[name]);
+  for (const [name, place] of places.params) floats[place] = settled(numbers.params[name]);
   for (const [name, place] of places.perModel) {
-    for (let k = 0; k < models; k++) floats[place + k] = parameter(numbers.perModel[k]?.[name]);
+    for (let k = 0; k < models; k++) floats[place + k] = settled(numbers.perModel[k]?.[name]);
   }
   numbers.streams.slice(0, models).forEach((key, k) => words.set(key, places.streams + 2 * k));
   for (const pass of selections(method)) {

@@ -3,10 +3,10 @@
  * is `reduction.ts`; what is summed is the kernel's.
  */
 
-import type { MeasuredPiece, MeasureKind } from '../methods/kernel.ts';
+import { type MeasuredPiece, type MeasureKind, measuredQuantities, pairCount } from '../methods/kernel.ts';
 import type { Method, SumPass } from '../methods/method.ts';
 import type { Batch } from './batch.ts';
-import { measuredCount, measuredQuantities, modelCount } from './compose.ts';
+import { measuredCount, modelCount } from './compose.ts';
 import { encodeNumbers, type NumberedPiece } from './numbers.ts';
 import { addPart, dispatchFields, emptyResult, partsOf, type Reduction, type ReductionPart } from './reduction.ts';
 import type { Dispatch } from './submission.ts';
@@ -87,7 +87,7 @@ export async function measurePieces(
 
 /** Takes the kernel's factor out of partial sums: squares carry it twice, counts not at all. */
 function unscale(values: Float64Array, count: number, quantityOf: (i: number) => number): void {
-  const pairs = (count * (count + 1)) / 2;
+  const pairs = pairCount(count);
   for (let i = 0; i < values.length; i++) {
     const q = quantityOf(i);
     const factor = q < pairs ? MEASURE_SCALE * MEASURE_SCALE : q < pairs + 2 * count ? MEASURE_SCALE : 1;

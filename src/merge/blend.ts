@@ -13,8 +13,9 @@ import type { LiveWeights } from './live-weights.ts';
 import { needsPasses, weightsMap, type WeightsMap } from './map.ts';
 import { plan, type Plan } from './plan.ts';
 import { watched, type Progress, type Watch } from './progress.ts';
-import { EvidenceFinder, type MeasureWish } from './evidence.ts';
-import { type OutputPiece, Residents, Run } from './run.ts';
+import { isMeasuringDue, type MeasureWish } from './evidence.ts';
+import { Residents } from './holding.ts';
+import { type OutputPiece, Run } from './run.ts';
 import { Checksum } from './checksum.ts';
 import { Statistics } from './statistics.ts';
 
@@ -66,11 +67,6 @@ function sourcesKey(lineup: Lineup): string {
   const key = `${base}:${lineup.models.map(identityOf).join(',')}|${hash.value}`;
   sourceKeys.set(lineup, key);
   return key;
-}
-
-/** For asking what is due, where nothing is visited. */
-async function* nowhere(): AsyncGenerator<never> {
-  // Nothing.
 }
 
 /** Sets of sources whose statistics are kept. */
@@ -136,8 +132,8 @@ export class Blend {
 
   /** True where a pass over the checkpoints comes before anything is merged: weights are shared between tensors. */
   needsMeasuring(lineup: Lineup, wish: MeasureWish | null = null): boolean {
-    const finder = new EvidenceFinder(lineup, this.#arithmetic, this.#statisticsOf(lineup), nowhere);
-    return lineup.tensors.some((tensor) => finder.isMeasuringDue(tensor, wish));
+    const statistics = this.#statisticsOf(lineup);
+    return lineup.tensors.some((tensor) => isMeasuringDue(lineup, statistics, tensor, wish));
   }
 
   #statisticsOf(lineup: Lineup): Statistics {
@@ -157,8 +153,7 @@ export class Blend {
     const cut = plan.layout.batches.map((batch) =>
       batch.pieces.map((piece) => `${piece.tensor}.${piece.start}`).join(),
     );
-    const names = lineup.tensors.map((tensor) => tensor.name);
-    const key = [sourcesKey(lineup), plan.mode, cut.join(';'), names.join('\n')].join('|');
+    const key = [sourcesKey(lineup), plan.mode, cut.join(';')].join('|');
     if (this.#kept?.key !== key) {
       this.#letGo();
       this.#kept = { key, residents: plan.mode === 'resident' ? new Residents() : null };

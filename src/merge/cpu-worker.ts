@@ -85,9 +85,9 @@ export class CpuWorker {
     const bins = 2 ** digit.width;
     return work.map((item) => {
       const counts = new Uint32Array(item.queries.length * bins);
-      this.#eachTile(id, name, item, (query, keys) => {
+      for (const { query, keys } of this.#tiles(id, name, item)) {
         this.#counter.count(keys, item.queries[query]?.prefix ?? 0, digit, counts, query * bins);
-      });
+      }
       return counts;
     });
   }
@@ -101,14 +101,14 @@ export class CpuWorker {
       const shape = this.#piece(id, item.piece);
       const blocks = [...blocksOf(shape, shape.tensorElements, BLOCK_ELEMENTS)];
       const counts = new Uint32Array(item.queries.length * blocks.length);
-      this.#eachTile(id, name, item, (query, keys, tile) => {
+      for (const { query, keys, tile } of this.#tiles(id, name, item)) {
         const bits = item.queries[query]?.bits ?? 0;
         const [origin = 0] = blocks[tile * TILE_BLOCKS] ?? [];
         blocks.slice(tile * TILE_BLOCKS, (tile + 1) * TILE_BLOCKS).forEach(([from, to], n) => {
           const at = query * blocks.length + tile * TILE_BLOCKS + n;
           counts[at] = countBits(keys.subarray(from - origin, to - origin), bits);
         });
-      });
+      }
       return counts;
     });
   }
@@ -139,7 +139,7 @@ export class CpuWorker {
   ): Caught[][] {
     return work.map((item) => {
       const nets = item.queries.map((query) => new KeyNet(query, item.limit));
-      this.#eachTile(id, name, item, (query, keys) => nets[query]?.draw(this.#filter, keys.length));
+      for (const { query, keys } of this.#tiles(id, name, item)) nets[query]?.draw(this.#filter, keys.length);
       return nets.map((net) => net.caught);
     });
   }
@@ -151,18 +151,14 @@ export class CpuWorker {
   ): number {
     const { key, bits, nth } = work;
     let seen = 0;
-    let found = -1;
     let at = 0;
-    this.#eachTile(id, name, { ...work, queries: [{ key }] }, (_, keys) => {
-      if (found < 0) {
-        const own = countBits(keys, bits);
-        if (seen + own >= nth) found = at + nthOf(keys, bits, nth - seen);
-        seen += own;
-      }
+    for (const { keys } of this.#tiles(id, name, { ...work, queries: [{ key }] })) {
+      const own = countBits(keys, bits);
+      if (seen + own >= nth) return at + nthOf(keys, bits, nth - seen);
+      seen += own;
       at += keys.length;
-    });
-    if (found < 0) throw new Error(`a piece holds fewer than ${nth} of these keys`);
-    return found;
+    }
+    throw new Error(`a piece holds fewer than ${nth} of these keys`);
   }
 
   keys(
@@ -202,13 +198,12 @@ export class CpuWorker {
     return found;
   }
 
-  /** Makes the keys of every query tile by tile; a key that several queries share is made once. */
-  #eachTile(
+  /** The keys of every query tile by tile, valid until the next; a key that several queries share is made once. */
+  *#tiles(
     id: number,
     name: PassName,
     item: PieceWork & { readonly queries: readonly { readonly key: number }[] },
-    use: (query: number, keys: Uint32Array, tile: number) => void,
-  ): void {
+  ): Generator<{ readonly query: number; readonly keys: Uint32Array; readonly tile: number }> {
     const { method, pass } = findPass(name, isSelect);
     const piece = this.#piece(id, item.piece);
     const ranks = this.#ranksOf(method, id, item.piece);
@@ -220,9 +215,7 @@ export class CpuWorker {
       const bits = this.#filter.keys.subarray(0, to - from);
       for (const key of keys) {
         this.#kernels.keys(piece, method, pass, item.numbers, ranks, key, from, to, bits);
-        item.queries.forEach((query, q) => {
-          if (query.key === key) use(q, bits, tile);
-        });
+        for (const [query, own] of item.queries.entries()) if (own.key === key) yield { query, keys: bits, tile };
       }
     }
   }

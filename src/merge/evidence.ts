@@ -43,6 +43,35 @@ interface Due {
 
 const NO_BITS = new Uint32Array();
 
+/** What `EvidenceFinder.measure` still has to find for a tensor. */
+function dueOf(lineup: Lineup, statistics: Statistics, tensor: BlendTensor, wish: MeasureWish | null): Due[] {
+  const unit = unitOf(lineup, tensor);
+  const from = measuredOf(lineup, tensor);
+  const { name } = tensor;
+  const out: Due[] = [];
+  const axis = unit === 'row' || unit === 'column' ? unit : null;
+  const needsPlain = unit !== null && unit !== 'element' && axis === null;
+  const isLinesDue = axis !== null && !statistics.hasLines(name, axis, from);
+  if (isLinesDue || (needsPlain && !statistics.has(name, from))) {
+    out.push({ from, axis: isLinesDue ? axis : null, isWish: false });
+  }
+  const isKnown = statistics.has(name, 'deltas') || statistics.unmeasurable(name) !== null;
+  if (wish?.deltas && tensor.hasBase && !isKnown && !out.some((due) => due.from === 'deltas')) {
+    out.push({ from: 'deltas', axis: null, isWish: true });
+  }
+  return out;
+}
+
+/** True where `EvidenceFinder.measure` would read anything of a tensor. */
+export function isMeasuringDue(
+  lineup: Lineup,
+  statistics: Statistics,
+  tensor: BlendTensor,
+  wish: MeasureWish | null,
+): boolean {
+  return tensor.elements > 0 && dueOf(lineup, statistics, tensor, wish).length > 0;
+}
+
 /** Finds evidence for the tensors of some stations. */
 export class EvidenceFinder {
   readonly #lineup: Lineup;
@@ -70,54 +99,26 @@ export class EvidenceFinder {
     return [...new Set(stations.flatMap((station) => station.pieces.map(({ tensor }) => tensor)))];
   }
 
-  /** What of `measure` is still to be found for a tensor. */
-  #due(tensor: BlendTensor, wish: MeasureWish | null): Due[] {
-    const unit = unitOf(this.#lineup, tensor);
-    const from = measuredOf(this.#lineup, tensor);
-    const out: Due[] = [];
-    const axis = unit === 'row' || unit === 'column' ? unit : null;
-    const needsPlain = unit !== null && unit !== 'element' && axis === null;
-    const isLinesDue = axis !== null && !this.#statistics.hasLines(tensor.name, axis, from);
-    if (isLinesDue || (needsPlain && !this.#statistics.has(tensor.name, from))) {
-      out.push({ from, axis: isLinesDue ? axis : null, isWish: false });
-    }
-    const { name } = tensor;
-    const isKnown = this.#statistics.has(name, 'deltas') || this.#statistics.unmeasurable(name) !== null;
-    if (wish?.deltas && tensor.hasBase && !isKnown && !out.some((due) => due.from === 'deltas')) {
-      out.push({ from: 'deltas', axis: null, isWish: true });
-    }
-    return out;
-  }
-
-  /** True where `measure` would read anything of a tensor. */
-  isMeasuringDue(tensor: BlendTensor, wish: MeasureWish | null): boolean {
-    return tensor.elements > 0 && this.#due(tensor, wish).length > 0;
-  }
-
   /**
    * Measures what the tensors of the stations still lack. Throws MalformedFault where a source holds NaN or infinity and
    * the method needs the size of its change, which it then has not.
    */
-  async measure(stations: readonly Station[], wish: MeasureWish | null, onStation?: (done: Station) => void) {
+  async measure(stations: readonly Station[], wish: MeasureWish | null): Promise<void> {
     const kinds = new Map<string, Due & { readonly due: Set<number> }>();
     for (const index of EvidenceFinder.tensorsOf(stations)) {
-      for (const own of this.#due(this.#tensor(index), wish)) {
+      for (const own of dueOf(this.#lineup, this.#statistics, this.#tensor(index), wish)) {
         const key = `${own.from} ${own.axis} ${own.isWish}`;
         const kind = kinds.get(key) ?? { ...own, due: new Set<number>() };
         kind.due.add(index);
         kinds.set(key, kind);
       }
     }
-    for (const kind of kinds.values()) await this.#measureKind(stations, kind, onStation);
+    for (const kind of kinds.values()) await this.#measureKind(stations, kind);
   }
 
-  async #measureKind(
-    stations: readonly Station[],
-    kind: Due & { readonly due: ReadonlySet<number> },
-    onStation?: (done: Station) => void,
-  ): Promise<void> {
+  async #measureKind(stations: readonly Station[], kind: Due & { readonly due: ReadonlySet<number> }): Promise<void> {
     const { from, axis, due } = kind;
-    const blocks = new Map<number, Float64Array[]>();
+    const blocks = new Map([...due].map((index) => [index, [] as Float64Array[]]));
     const lines = new Map([...due].map((index) => [index, this.#emptyLines(index, kind)]));
     const visited = visitDue(this.#visit, stations, due, (batch, stops) =>
       this.#arithmetic.measure(
@@ -126,12 +127,12 @@ export class EvidenceFinder {
         { plain: true, axis, from },
       ),
     );
-    for await (const { station, value } of visited) {
+    for await (const { value } of visited) {
       value.stops.forEach(({ index, tensor }, s) => {
         const found = value.result[s];
         const shape = value.batch.pieces[index];
         if (!found || !shape) throw new Error('a piece was not measured');
-        if (found.plain) blocks.set(tensor, [...(blocks.get(tensor) ?? []), found.plain]);
+        if (found.plain) blocks.get(tensor)?.push(found.plain);
         const sums = lines.get(tensor);
         const count = measuredCount(this.#tensor(tensor), from);
         if (found.lines && sums) {
@@ -140,7 +141,6 @@ export class EvidenceFinder {
           addLines(sums, found.lines, isRows ? first : 0, isRows ? rows : sums.lines, count);
         }
       });
-      onStation?.(station);
     }
     for (const index of due) this.#keep(index, kind, joined(blocks.get(index) ?? []), lines.get(index) ?? null);
   }

@@ -8,12 +8,11 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { decode, encode } from '../formats/codec.ts';
 import { BLENDED_DTYPES, type BlendedDtype } from '../formats/dtype.ts';
 import { type Device, gpuHere, openDevice } from '../gpu/device.ts';
-import type { KernelNumbers, Lines, LoadedPiece } from '../methods/kernel.ts';
+import { type KernelNumbers, type Lines, type LoadedPiece, measuredQuantities } from '../methods/kernel.ts';
 import type * as methods from '../methods/index.ts';
 import { type Method, number, type SelectPass, type SumPass } from '../methods/method.ts';
 import { streamKey, uniform } from '../methods/random.ts';
 import { GpuArithmetic } from './gpu-arithmetic.ts';
-import { quantityCount } from './statistics.ts';
 import { random } from './test/checkpoints.ts';
 
 /** Kernels that show one accessor each, and passes of every kind. */
@@ -543,7 +542,7 @@ describe('measuring', () => {
         const blocks = Array.from({ length: Math.ceil(piece.elements / 4096) }, (_, b) =>
           measuredOf(vectors, b * 4096, Math.min((b + 1) * 4096, piece.elements)),
         ).flat();
-        expect(blocks.length % quantityCount(vectors.length)).toBe(0);
+        expect(blocks.length % measuredQuantities(vectors.length, true)).toBe(0);
         expect([...(measured[0]?.plain ?? [])]).toEqual(blocks);
         const width = (vectors.length * (vectors.length + 3)) / 2;
         const byRow = Array.from({ length: height }, (_, r) =>

@@ -9,8 +9,10 @@ import { throwIfCancelled } from '../bytes/fault.ts';
 import { readTensor } from '../formats/checkpoint.ts';
 import { elementBytes } from '../formats/dtype.ts';
 import type { LoadedPiece } from '../methods/kernel.ts';
-import type { Arithmetic, LoadedBatch, MergeWork, MergedPiece } from './arithmetic.ts';
-import { EvidenceFinder, type MeasureWish } from './evidence.ts';
+import type { Arithmetic, MergeWork, MergedPiece } from './arithmetic.ts';
+import { EvidenceFinder, isMeasuringDue, type MeasureWish } from './evidence.ts';
+import { Holding, type Loan, type Residents } from './holding.ts';
+import { inOrder, type Limits } from './in-order.ts';
 import type { Group, Piece } from './layout.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import type { LiveWeights } from './live-weights.ts';
@@ -38,77 +40,6 @@ export interface OutputPiece {
   readonly squares: Float64Array | null;
 }
 
-/** Batches kept where the arithmetic is, by their index in one layout. */
-export class Residents {
-  readonly #batches = new Map<number, LoadedBatch>();
-
-  get(index: number): LoadedBatch | undefined {
-    return this.#batches.get(index);
-  }
-
-  keep(index: number, batch: LoadedBatch): void {
-    this.#batches.set(index, batch);
-  }
-
-  /** Bytes kept. */
-  get bytes(): number {
-    let bytes = 0;
-    for (const batch of this.#batches.values()) bytes += batch.bytes;
-    return bytes;
-  }
-
-  /** Gives everything back. */
-  dispose(): void {
-    for (const batch of this.#batches.values()) batch.release();
-    this.#batches.clear();
-  }
-}
-
-/** How much may be under way at once: tasks, and what they cost together. One task is always let through. */
-export interface Limits<T> {
-  readonly depth: number;
-  readonly costOf?: (item: T) => number;
-  readonly mostCost?: number;
-}
-
-/** The task's results in the order of the items, with as many tasks under way as the limits allow. */
-export async function* inOrder<I, T>(
-  items: readonly I[],
-  limits: Limits<I>,
-  signal: AbortSignal | undefined,
-  task: (item: I) => Promise<T>,
-): AsyncGenerator<T> {
-  const { depth, costOf = () => 0, mostCost = Number.POSITIVE_INFINITY } = limits;
-  const underWay: { readonly result: Promise<T>; readonly cost: number }[] = [];
-  let cost = 0;
-  let next = 0;
-  try {
-    while (next < items.length || underWay.length > 0) {
-      throwIfCancelled(signal);
-      while (next < items.length && underWay.length < depth) {
-        const item = items[next] as I;
-        const own = costOf(item);
-        if (underWay.length > 0 && cost + own > mostCost) break;
-        const result = task(item);
-        // Awaited below, in order; until then a rejection is nobody's and must not end the process.
-        result.catch(() => undefined);
-        underWay.push({ result, cost: own });
-        cost += own;
-        next++;
-      }
-      const head = underWay[0];
-      if (head) {
-        yield await head.result;
-        cost -= head.cost;
-      }
-      underWay.shift();
-    }
-  } finally {
-    // What is still under way holds buffers: it has to end before its owner can let go of them.
-    await Promise.allSettled(underWay.map(({ result }) => result));
-  }
-}
-
 /** Reads a piece's sources, all at once. */
 async function readPiece(tensor: BlendTensor, piece: Piece): Promise<LoadedPiece> {
   const bytes = await Promise.all(
@@ -127,60 +58,6 @@ async function readPiece(tensor: BlendTensor, piece: Piece): Promise<LoadedPiece
     dtypes: tensor.dtypes,
     bytes,
   };
-}
-
-/** A batch for as long as somebody needs it. */
-interface Loan {
-  readonly batch: LoadedBatch;
-  /** Gives it back; a resident stays where it is. */
-  readonly end: () => void;
-}
-
-/** A group under way: its batches are loaded when they are first asked for and held until it is released. */
-class Holding {
-  readonly stations: readonly (Station & { readonly index: number })[];
-  readonly #load: (index: number) => Promise<Loan>;
-  readonly #isHeld: boolean;
-  readonly #loans = new Map<number, Promise<Loan>>();
-
-  constructor(indices: readonly number[], plan: Plan, isHeld: boolean, load: (index: number) => Promise<Loan>) {
-    this.#load = load;
-    this.#isHeld = isHeld;
-    this.stations = indices.map((index) => ({
-      index,
-      pieces: plan.layout.batches[index]?.pieces ?? [],
-      with: (use) => this.with(index, use),
-    }));
-  }
-
-  async with<T>(index: number, use: (batch: LoadedBatch) => Promise<T>): Promise<T> {
-    if (this.#isHeld) {
-      let loan = this.#loans.get(index);
-      if (!loan) {
-        loan = this.#load(index);
-        loan.catch(() => undefined);
-        this.#loans.set(index, loan);
-      }
-      return use((await loan).batch);
-    }
-    const loan = await this.#load(index);
-    try {
-      return await use(loan.batch);
-    } finally {
-      loan.end();
-    }
-  }
-
-  /** Lets one batch go; it is not asked for again. */
-  async release(index: number): Promise<void> {
-    const loan = this.#loans.get(index);
-    this.#loans.delete(index);
-    (await loan?.catch(() => null))?.end();
-  }
-
-  async releaseAll(): Promise<void> {
-    for (const index of [...this.#loans.keys()]) await this.release(index);
-  }
 }
 
 /** One lineup, planned, at one place. */
@@ -249,26 +126,35 @@ export class Run {
     };
   }
 
+  /** Takes groups in turn, several under way; each is held while its task runs, and told of when it is done. */
+  async #eachGroup(
+    groups: readonly Group[],
+    { signal, onBytes }: RunOptions,
+    task: (holding: Holding) => Promise<void>,
+  ): Promise<void> {
+    const done = inOrder(groups, this.#groupLimits(), signal, async (group) => {
+      const holding = this.#hold(group, signal);
+      try {
+        await task(holding);
+      } finally {
+        await holding.releaseAll();
+      }
+      return group.sourceBytes;
+    });
+    let bytesDone = 0;
+    for await (const bytes of done) {
+      bytesDone += bytes;
+      onBytes?.(bytesDone);
+    }
+  }
+
   /** Measures everything that is not known yet, group by group. Throws as `EvidenceFinder.measure`. */
   async measure(wish: MeasureWish | null, options: RunOptions = {}): Promise<void> {
     const finder = this.#finder(options.signal);
     const due = this.#plan.layout.groups.filter((group) =>
-      this.#tensorsOf(group).some((tensor) => finder.isMeasuringDue(tensor, wish)),
+      this.#tensorsOf(group).some((tensor) => isMeasuringDue(this.lineup, this.#statistics, tensor, wish)),
     );
-    let done = 0;
-    const measured = inOrder(due, this.#groupLimits(), options.signal, async (group) => {
-      const holding = this.#hold(group, options.signal);
-      try {
-        await finder.measure(holding.stations, wish);
-      } finally {
-        await holding.releaseAll();
-      }
-      return group;
-    });
-    for await (const group of measured) {
-      done += group.sourceBytes;
-      options.onBytes?.(done);
-    }
+    await this.#eachGroup(due, options, (holding) => finder.measure(holding.stations, wish));
   }
 
   #tensorsOf(group: Group): BlendTensor[] {
@@ -280,20 +166,10 @@ export class Run {
   /** The weights of all tensors by name, after everything that they need was found: what `merge` would find first. */
   async weights(options: RunOptions = {}): Promise<Map<string, TensorWeights>> {
     const out = new Map<string, TensorWeights>();
-    const weighed = inOrder(this.#plan.layout.groups, this.#groupLimits(), options.signal, async (group) => {
-      const holding = this.#hold(group, options.signal);
-      try {
-        return { group, weights: await this.#weigh(holding, options.signal) };
-      } finally {
-        await holding.releaseAll();
-      }
-    });
-    let done = 0;
-    for await (const { group, weights } of weighed) {
+    await this.#eachGroup(this.#plan.layout.groups, options, async (holding) => {
+      const weights = await this.#weigh(holding, options.signal);
       for (const [index, own] of weights) out.set(this.#tensor(index).name, own);
-      done += group.sourceBytes;
-      options.onBytes?.(done);
-    }
+    });
     return out;
   }
 
@@ -318,36 +194,26 @@ export class Run {
    */
   async mergeInto(live: LiveWeights, sourcesKey: string, options: RunOptions = {}): Promise<Map<string, number>> {
     const faulty = new Map<string, number>();
-    let done = 0;
-    const merged = inOrder(this.#plan.layout.groups, this.#groupLimits(), options.signal, async (group) => {
-      const holding = this.#hold(group, options.signal);
-      try {
-        const weights = await this.#weigh(holding, options.signal);
-        const due = new Map<number, TensorWeights>();
-        for (const [index, own] of weights) {
-          const tensor = this.#tensor(index);
-          const text = `${sourcesKey}|${signature(this.lineup, tensor, own)}`;
-          if (live.holds.get(tensor.name) !== text) {
-            due.set(index, own);
-            live.holds.delete(tensor.name);
-            faulty.set(tensor.name, 0);
-          }
+    await this.#eachGroup(this.#plan.layout.groups, options, async (holding) => {
+      const weights = await this.#weigh(holding, options.signal);
+      const due = new Map<number, TensorWeights>();
+      const wanted = new Map<string, string>();
+      for (const [index, own] of weights) {
+        const tensor = this.#tensor(index);
+        const text = `${sourcesKey}|${signature(this.lineup, tensor, own)}`;
+        wanted.set(tensor.name, text);
+        if (live.holds.get(tensor.name) !== text) {
+          due.set(index, own);
+          live.holds.delete(tensor.name);
+          faulty.set(tensor.name, 0);
         }
-        await this.#writeLive(holding, due, live, faulty, options.signal);
-        for (const [index, own] of weights) {
-          const tensor = this.#tensor(index);
-          live.holds.set(tensor.name, `${sourcesKey}|${signature(this.lineup, tensor, own)}`);
-          live.written.add(tensor.name);
-        }
-      } finally {
-        await holding.releaseAll();
       }
-      return group;
+      await this.#writeLive(holding, due, live, faulty, options.signal);
+      for (const [name, text] of wanted) {
+        live.holds.set(name, text);
+        live.written.add(name);
+      }
     });
-    for await (const group of merged) {
-      done += group.sourceBytes;
-      options.onBytes?.(done);
-    }
     return faulty;
   }
 

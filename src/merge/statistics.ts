@@ -5,6 +5,7 @@
  * nothing new is asked. Not the passes themselves (`run.ts`, `evidence.ts`).
  */
 
+import { measuredQuantities, pairCount } from '../methods/kernel.ts';
 import type { LineSums, StatisticUnit, Sums } from '../methods/method.ts';
 import { unitKey } from '../recipe/unit.ts';
 
@@ -128,19 +129,14 @@ export class Statistics {
   }
 }
 
-/** Quantities in one block of partial sums, in the kernel's order: Gram's upper triangle, abs, max, changed. */
-export function quantityCount(count: number): number {
-  return (count * (count + 1)) / 2 + 3 * count;
-}
-
 /**
  * Adds blocks of partial sums up, in order, in float64.
- * @param partials blocks × quantityCount(count).
+ * @param partials blocks × measuredQuantities(count, true): pairs, |v|, maxima, changed.
  */
 export function sumBlocks(partials: Float64Array, count: number, elements: number): Sums {
-  const quantities = quantityCount(count);
+  const quantities = measuredQuantities(count, true);
   const totals = new Float64Array(quantities);
-  const pairs = (count * (count + 1)) / 2;
+  const pairs = pairCount(count);
   for (let at = 0; at < partials.length; at += quantities) {
     for (let q = 0; q < quantities; q++) {
       const value = partials[at + q] ?? 0;

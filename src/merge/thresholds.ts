@@ -4,9 +4,9 @@
  * digit after digit. The bookkeeping is `selection.ts` and `window.ts`.
  */
 
-import { BLOCK_ELEMENTS } from '../methods/kernel.ts';
+import { BLOCK_ELEMENTS, type PieceShape } from '../methods/kernel.ts';
 import type { SelectPass } from '../methods/method.ts';
-import type { Arithmetic, Caught, SampleOrder, WindowQuery, Windows } from './arithmetic.ts';
+import type { Arithmetic, Caught, LoadedBatch, PieceWork, SampleOrder, WindowQuery, Windows } from './arithmetic.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import { DIGITS, Selection } from './selection.ts';
 import { type Station, stopsOf, type Visit, visitDue, workAt } from './station.ts';
@@ -76,6 +76,38 @@ export class ThresholdFinder {
     return out;
   }
 
+  /** Puts a question about the keys of `due` tensors at every stop, and takes the answers in the stations' order. */
+  async #ask<Question, Answer>(
+    stations: readonly Station[],
+    due: ReadonlySet<number>,
+    soFar: SoFar,
+    questionOf: (tensor: number, shape: PieceShape) => Question,
+    put: (batch: LoadedBatch, work: readonly (PieceWork & Question)[]) => Promise<readonly Answer[]>,
+    take: (answer: Answer, tensor: number, shape: PieceShape) => void,
+  ): Promise<void> {
+    const visited = visitDue(this.#visit, stations, due, async (batch, stops) => {
+      const asked = workAt(stops, soFar).map((work, s) => {
+        const shape = batch.pieces[work.piece];
+        const tensor = stops[s]?.tensor;
+        if (!shape || tensor === undefined) throw new Error(`no piece ${work.piece} to ask about`);
+        return { work, tensor, shape };
+      });
+      const answers = await put(
+        batch,
+        asked.map(({ work, tensor, shape }) => ({ ...work, ...questionOf(tensor, shape) })),
+      );
+      return { asked, answers };
+    });
+    for await (const { value } of visited) {
+      const { asked, answers } = value.result;
+      asked.forEach(({ tensor, shape }, s) => {
+        const answer = answers[s];
+        if (answer === undefined) throw new Error('a question about keys was not answered');
+        take(answer, tensor, shape);
+      });
+    }
+  }
+
   /** Settles what a window can settle; what it misses stays open. */
   async #guess(
     windows: Windows,
@@ -99,27 +131,17 @@ export class ThresholdFinder {
       );
     }
     const caught = new Map([...queries].map(([index, own]) => [index, own.map((): Caught[] => [])]));
-    const visited = visitDue(this.#visit, stations, open, (batch, stops) =>
-      windows.collect(
-        batch,
-        this.#lineup.method,
-        pass,
-        workAt(stops, soFar).map((work, s) => {
-          const elements = batch.pieces[work.piece]?.elements ?? 0;
-          const isSampled = samples.has(stops[s]?.tensor ?? -1);
-          return {
-            ...work,
-            queries: queries.get(stops[s]?.tensor ?? -1) ?? [],
-            limit: isSampled ? Math.ceil(elements * COLLECTED_SHARE) : elements,
-          };
-        }),
-      ),
+    await this.#ask(
+      stations,
+      open,
+      soFar,
+      (tensor, { elements }) => ({
+        queries: queries.get(tensor) ?? [],
+        limit: samples.has(tensor) ? Math.ceil(elements * COLLECTED_SHARE) : elements,
+      }),
+      (batch, work) => windows.collect(batch, this.#lineup.method, pass, work),
+      (parts, tensor) => parts.forEach((part, q) => caught.get(tensor)?.[q]?.push(part)),
     );
-    for await (const { value } of visited) {
-      value.stops.forEach(({ tensor }, s) => {
-        value.result[s]?.forEach((part, q) => caught.get(tensor)?.[q]?.push(part));
-      });
-    }
     for (const [index, parts] of caught) {
       const selection = selections.get(index);
       for (const [q, { slot, key, count }] of selection?.wanted.entries() ?? []) {
@@ -166,32 +188,32 @@ export class ThresholdFinder {
   ): Promise<Map<number, Map<number, Uint32Array[]>>> {
     const large = new Set([...open].filter((index) => this.#tensor(index).elements > SMALL_ELEMENTS));
     const parts = new Map<number, Map<number, Uint32Array[]>>();
-    const orderOf = (tensor: number): SampleOrder => {
-      const stops = stations.reduce((sum, station) => sum + stopsOf(station, new Set([tensor])).length, 0);
-      const keys = [...new Set(selections.get(tensor)?.wanted.map(({ key }) => key) ?? [])];
-      return { keys, runs: Math.max(1, Math.round(SAMPLE_RUNS / stops)), runElements: RUN_ELEMENTS };
-    };
-    const orders = new Map([...large].map((index) => [index, orderOf(index)]));
-    const visited = visitDue(this.#visit, sampled(stations), large, (batch, stops) =>
-      windows.sample(
-        batch,
-        this.#lineup.method,
-        pass,
-        workAt(stops, soFar).map((work, s) => ({
-          ...work,
-          order: orders.get(stops[s]?.tensor ?? -1) ?? { keys: [], runs: 0, runElements: 0 },
-        })),
-      ),
-    );
-    for await (const { value } of visited) {
-      value.stops.forEach(({ tensor }, s) => {
-        const byKey = parts.get(tensor) ?? new Map<number, Uint32Array[]>();
-        parts.set(tensor, byKey);
-        orders.get(tensor)?.keys.forEach((key, k) => {
-          byKey.set(key, [...(byKey.get(key) ?? []), value.result[s]?.[k] ?? NO_BITS]);
-        });
-      });
+    const stops = new Map<number, number>();
+    for (const { pieces } of stations) {
+      for (const { tensor } of pieces) stops.set(tensor, (stops.get(tensor) ?? 0) + 1);
     }
+    const orderOf = (tensor: number): SampleOrder => ({
+      keys: [...new Set(selections.get(tensor)?.wanted.map(({ key }) => key) ?? [])],
+      runs: Math.max(1, Math.round(SAMPLE_RUNS / (stops.get(tensor) ?? 1))),
+      runElements: RUN_ELEMENTS,
+    });
+    const orders = new Map([...large].map((index) => [index, orderOf(index)]));
+    await this.#ask(
+      sampled(stations),
+      large,
+      soFar,
+      (tensor) => ({ order: orders.get(tensor) ?? { keys: [], runs: 0, runElements: 0 } }),
+      (batch, work) => windows.sample(batch, this.#lineup.method, pass, work),
+      (byKey, tensor) => {
+        const own = parts.get(tensor) ?? new Map<number, Uint32Array[]>();
+        parts.set(tensor, own);
+        orders.get(tensor)?.keys.forEach((key, k) => {
+          const bits = own.get(key) ?? [];
+          own.set(key, bits);
+          bits.push(byKey[k] ?? NO_BITS);
+        });
+      },
+    );
     return parts;
   }
 
@@ -204,26 +226,18 @@ export class ThresholdFinder {
     soFar: SoFar,
   ): Promise<void> {
     const counts = new Map<number, Float64Array>();
-    const visited = visitDue(this.#visit, stations, open, (batch, stops) =>
-      this.#arithmetic.histogram(
-        batch,
-        this.#lineup.method,
-        pass,
-        workAt(stops, soFar).map((work, s) => ({
-          ...work,
-          queries: selections.get(stops[s]?.tensor ?? -1)?.queries() ?? [],
-        })),
-        digit,
-      ),
-    );
-    for await (const { value } of visited) {
-      value.stops.forEach(({ tensor }, s) => {
-        const part = value.result[s] ?? NO_BITS;
+    await this.#ask(
+      stations,
+      open,
+      soFar,
+      (tensor) => ({ queries: selections.get(tensor)?.queries() ?? [] }),
+      (batch, work) => this.#arithmetic.histogram(batch, this.#lineup.method, pass, work, digit),
+      (part, tensor) => {
         const sum = counts.get(tensor) ?? new Float64Array(part.length);
         for (let bin = 0; bin < part.length; bin++) sum[bin] = (sum[bin] ?? 0) + (part[bin] ?? 0);
         counts.set(tensor, sum);
-      });
-    }
+      },
+    );
     for (const [index, sum] of counts) selections.get(index)?.take(sum, digit);
   }
 
@@ -237,23 +251,15 @@ export class ThresholdFinder {
     const tied = new Set([...open].filter((index) => (selections.get(index)?.ties().length ?? 0) > 0));
     if (tied.size === 0) return;
     const counts = new Map<number, Float64Array>();
-    const visited = visitDue(this.#visit, stations, tied, (batch, stops) =>
-      this.#arithmetic.countEqual(
-        batch,
-        this.#lineup.method,
-        pass,
-        workAt(stops, soFar).map((work, s) => ({
-          ...work,
-          queries: selections.get(stops[s]?.tensor ?? -1)?.ties() ?? [],
-        })),
-      ),
-    );
-    for await (const { value } of visited) {
-      value.stops.forEach(({ index, tensor }, s) => {
-        const part = value.result[s] ?? NO_BITS;
-        const shape = value.batch.pieces[index];
+    await this.#ask(
+      stations,
+      tied,
+      soFar,
+      (tensor) => ({ queries: selections.get(tensor)?.ties() ?? [] }),
+      (batch, work) => this.#arithmetic.countEqual(batch, this.#lineup.method, pass, work),
+      (part, tensor, shape) => {
         const queries = selections.get(tensor)?.ties().length ?? 0;
-        if (!shape || queries === 0) return;
+        if (queries === 0) return;
         const blocks = Math.ceil(shape.tensorElements / BLOCK_ELEMENTS);
         const sum = counts.get(tensor) ?? new Float64Array(queries * blocks);
         const first = Math.floor(shape.start / BLOCK_ELEMENTS);
@@ -265,8 +271,8 @@ export class ThresholdFinder {
           }
         }
         counts.set(tensor, sum);
-      });
-    }
+      },
+    );
     for (const [index, sum] of counts) {
       const selection = selections.get(index);
       for (const { slot, tie, block, nth } of selection?.lastTies(sum) ?? []) {

@@ -18,6 +18,14 @@ export const COLUMN_BLOCK_ROWS = 32;
  */
 export const UNSET = -3.4028234663852886e38;
 
+/** Between `UNSET` and every number that a parameter may have. */
+export const LEAST_SET = Math.fround(-3e38);
+
+/** A parameter as kernels see it. */
+export function settled(value: number | undefined): number {
+  return value === undefined || Number.isNaN(value) ? UNSET : value;
+}
+
 /** A piece with all that is needed to compute it. */
 export interface PieceShape {
   readonly tensor: string;
@@ -67,6 +75,16 @@ export interface KernelNumbers {
   readonly streams: readonly StreamKey[];
 }
 
+/** Pairs of `count` values, each with itself included: the upper triangle of a Gram matrix. */
+export function pairCount(count: number): number {
+  return (count * (count + 1)) / 2;
+}
+
+/** Quantities that are measured of `count` values: pairs and sums of |v|; plain ones also maxima and counts. */
+export function measuredQuantities(count: number, isPlain: boolean): number {
+  return pairCount(count) + (isPlain ? 3 : 1) * count;
+}
+
 /** What to measure of a batch's pieces: see `Sums` in `methods/method.ts`. */
 export interface MeasureKind {
   /** Blocks over the tensor as one row. */
@@ -79,7 +97,7 @@ export interface MeasureKind {
 
 /** Partial sums of one piece, unscaled. */
 export interface MeasuredPiece {
-  /** Blocks × quantityCount(count), counted over the tensor as one row; null where not asked for. */
+  /** Blocks × measuredQuantities(count, true), counted over the tensor as one row; null where not asked for. */
   readonly plain: Float64Array | null;
   /**
    * (pairs + count) × lines, quantity by quantity: the Gram matrix's upper triangle column by column, then Σ |v|. Lines

@@ -49,6 +49,13 @@ export type Parameter = NumberParameter | BooleanParameter | ChoiceParameter | I
 /** Parameters by their name in the recipe. */
 export type Parameters = Readonly<Record<string, Parameter>>;
 
+/** The names of those that reach a kernel, in the order of the declaration. */
+export function kernelParameters(parameters: Parameters): string[] {
+  return Object.entries(parameters)
+    .filter(([, p]) => p.kind !== 'ignored')
+    .map(([name]) => name);
+}
+
 /** A number parameter with a default; give `default: null` for one that may be left unset. */
 export function number(p: {
   min: number;

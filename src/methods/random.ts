@@ -4,11 +4,12 @@
  * Kernels compute it too (`random(k, i)`); this is the definition that they are held to.
  */
 
-const M0 = 0xd2511f53;
-const M1 = 0xcd9e8d57;
-const W0 = 0x9e3779b9;
-const W1 = 0xbb67ae85;
-const ROUNDS = 10;
+/** Philox4x32's multipliers and the steps of its keys; 10 rounds. */
+export const M0 = 0xd2511f53;
+export const M1 = 0xcd9e8d57;
+export const W0 = 0x9e3779b9;
+export const W1 = 0xbb67ae85;
+export const ROUNDS = 10;
 
 /** A stream's key: two 32-bit words. */
 export type StreamKey = readonly [number, number];

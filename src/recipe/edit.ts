@@ -11,13 +11,12 @@ import { METHODS } from '../methods/index.ts';
 import type { Parameters } from '../methods/method.ts';
 import { quoted } from './document.ts';
 import { listed, parameterValue } from './parameter-value.ts';
-import type { Scalar } from './recipe.ts';
+import { RECIPE_KEYS, type Scalar } from './recipe.ts';
 import {
   edit,
   entriesOf,
   filterOf,
   insert,
-  KEY_ORDER,
   modelEntries,
   ownerOf,
   pairOf,
@@ -52,7 +51,7 @@ export function setParameter(
   requireFinite(name, value);
   return edit(text, (top, document) => {
     const owner = ownerOf(top, model);
-    const order = model === null ? KEY_ORDER : [];
+    const order = model === null ? RECIPE_KEYS : [];
     const old = parametersOf(owner)?.get(name, true);
     const entries = entriesOf(old);
     if (entries === null) {
@@ -125,7 +124,7 @@ export function setFilteredValue(
     const map = parametersOf(owner);
     if (map) map.flow = false;
     if (model !== null) owner.flow = false;
-    putParameter(document, owner, name, list, model === null ? KEY_ORDER : []);
+    putParameter(document, owner, name, list, model === null ? RECIPE_KEYS : []);
     return true;
   });
 }
@@ -166,7 +165,7 @@ export function setMethod(text: string, name: string): string {
   if (!method)
     throw new RecipeFault(`There is no merge method ${quoted(name)}; this version has ${listed(METHODS.keys())}.`);
   return edit(text, (top, document) => {
-    if (!setKey(document, top, 'merge_method', name, KEY_ORDER)) return false;
+    if (!setKey(document, top, 'merge_method', name, RECIPE_KEYS)) return false;
     dropForeign(document, top, { ...method.params, ...method.perModel });
     for (const { entry } of modelEntries(top)) dropForeign(document, entry, method.perModel);
     return true;
@@ -176,7 +175,7 @@ export function setMethod(text: string, name: string): string {
 /** Names the base model, or with null names none. The list of models stays as it is. */
 export function setBase(text: string, name: string | null): string {
   return edit(text, (top, document) =>
-    name === null ? top.delete('base_model') : setKey(document, top, 'base_model', name, KEY_ORDER),
+    name === null ? top.delete('base_model') : setKey(document, top, 'base_model', name, RECIPE_KEYS),
   );
 }
 
@@ -194,7 +193,7 @@ export function setModels(text: string, names: readonly string[]): string {
     list.flow = names.length === 0;
     const pair = pairOf(top, 'models');
     if (pair) pair.value = list;
-    else insert(document, top, 'models', list, KEY_ORDER);
+    else insert(document, top, 'models', list, RECIPE_KEYS);
     return true;
   });
 }
@@ -209,7 +208,7 @@ export function setDtype(text: string, name: string | null): string {
     throw new RecipeFault(`The dtype must be ${listed(names, 'or')}, and ${quoted(name)} is none of them.`);
   }
   return edit(text, (top, document) => {
-    if (name !== null) return setKey(document, top, 'out_dtype', name, KEY_ORDER);
+    if (name !== null) return setKey(document, top, 'out_dtype', name, RECIPE_KEYS);
     const had = [top.delete('out_dtype'), top.delete('dtype')];
     return had.includes(true);
   });

@@ -121,3 +121,19 @@ export function modelsNeeded(recipe: Recipe): string[] {
   ]);
   return [...new Set(named)].filter((model) => !made.has(model));
 }
+
+/** The keys of a recipe, in the order in which new ones are written. */
+export const RECIPE_KEYS = [
+  'name',
+  'merge_method',
+  'base_model',
+  'models',
+  'slices',
+  'modules',
+  'parameters',
+  'dtype',
+  'out_dtype',
+  'tokenizer_source',
+  'tokenizer',
+  'chat_template',
+] as const;

@@ -22,22 +22,6 @@ import { openDocument, quoted, splitDocuments } from './document.ts';
 import { keepLines } from './kept-lines.ts';
 import type { Scalar } from './recipe.ts';
 
-/** Order in which new top-level keys are put; keys that are there stay where they are. */
-export const KEY_ORDER = [
-  'name',
-  'merge_method',
-  'base_model',
-  'models',
-  'slices',
-  'modules',
-  'parameters',
-  'dtype',
-  'out_dtype',
-  'tokenizer_source',
-  'tokenizer',
-  'chat_template',
-];
-
 /** Every alias becomes a copy of what it refers to, so that a change in one place stays in that place. */
 function expandAliases(document: Document): void {
   visit(document, {

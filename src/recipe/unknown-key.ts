@@ -8,6 +8,7 @@ import { type DocumentPath, quoted } from './document.ts';
 import { MERGEKIT_KEYS } from './mergekit.ts';
 import { nearest } from './nearest.ts';
 import { listed } from './parameter-value.ts';
+import { RECIPE_KEYS } from './recipe.ts';
 import type { SchemaIssue } from './schema-issue.ts';
 
 /** A place where parameters or other keys stand, with its keys. */
@@ -50,20 +51,7 @@ const TOKEN: Scope = { what: 'a token', owner: 'the recipe', keys: ['source', 'f
 const TOP: Scope = {
   what: 'a recipe',
   owner: 'the recipe',
-  keys: [
-    'name',
-    'merge_method',
-    'base_model',
-    'models',
-    'slices',
-    'modules',
-    'parameters',
-    'dtype',
-    'out_dtype',
-    'tokenizer_source',
-    'tokenizer',
-    'chat_template',
-  ],
+  keys: RECIPE_KEYS,
   isModel: false,
 };
 

@@ -1,0 +1,81 @@
+/**
+ * Holding: how long batches stay where the arithmetic is: as residents between runs, or for as long as a group of them is
+ * looked through and merged. Not how they get there: that is `run.ts`.
+ */
+
+import type { LoadedBatch } from './arithmetic.ts';
+import type { Plan } from './plan.ts';
+import type { Station } from './station.ts';
+
+/** Batches kept where the arithmetic is, by their index in one layout. */
+export class Residents {
+  readonly #batches = new Map<number, LoadedBatch>();
+
+  get(index: number): LoadedBatch | undefined {
+    return this.#batches.get(index);
+  }
+
+  keep(index: number, batch: LoadedBatch): void {
+    this.#batches.set(index, batch);
+  }
+
+  /** Gives everything back. */
+  dispose(): void {
+    for (const batch of this.#batches.values()) batch.release();
+    this.#batches.clear();
+  }
+}
+
+/** A batch for as long as somebody needs it. */
+export interface Loan {
+  readonly batch: LoadedBatch;
+  /** Gives it back; a resident stays where it is. */
+  readonly end: () => void;
+}
+
+/** A group under way: its batches are loaded when they are first asked for and held until it is released. */
+export class Holding {
+  readonly stations: readonly (Station & { readonly index: number })[];
+  readonly #load: (index: number) => Promise<Loan>;
+  readonly #isHeld: boolean;
+  readonly #loans = new Map<number, Promise<Loan>>();
+
+  constructor(indices: readonly number[], plan: Plan, isHeld: boolean, load: (index: number) => Promise<Loan>) {
+    this.#load = load;
+    this.#isHeld = isHeld;
+    this.stations = indices.map((index) => ({
+      index,
+      pieces: plan.layout.batches[index]?.pieces ?? [],
+      with: (use) => this.with(index, use),
+    }));
+  }
+
+  async with<T>(index: number, use: (batch: LoadedBatch) => Promise<T>): Promise<T> {
+    if (this.#isHeld) {
+      let loan = this.#loans.get(index);
+      if (!loan) {
+        loan = this.#load(index);
+        loan.catch(() => undefined);
+        this.#loans.set(index, loan);
+      }
+      return use((await loan).batch);
+    }
+    const loan = await this.#load(index);
+    try {
+      return await use(loan.batch);
+    } finally {
+      loan.end();
+    }
+  }
+
+  /** Lets one batch go; it is not asked for again. */
+  async release(index: number): Promise<void> {
+    const loan = this.#loans.get(index);
+    this.#loans.delete(index);
+    (await loan?.catch(() => null))?.end();
+  }
+
+  async releaseAll(): Promise<void> {
+    for (const index of [...this.#loans.keys()]) await this.release(index);
+  }
+}
