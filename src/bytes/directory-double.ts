@@ -33,25 +33,40 @@ export function directoryDouble(name: string, files: Map<string, Uint8Array> = n
     };
   };
 
+  const folders = new Set<string>();
   // Only the members that are used are there, so the whole interface has to be claimed.
-  double.handle = {
+  const directory = (own: string, prefix: string): unknown => ({
     kind: 'directory',
-    name,
+    name: own,
     async *keys() {
-      yield* [...files.keys()];
+      const all = [...files.keys(), ...folders].filter((path) => path.startsWith(prefix));
+      yield* new Set(all.map((path) => path.slice(prefix.length).split('/')[0] ?? ''));
     },
     async getFileHandle(file: string, options?: { create?: boolean }) {
-      if (!files.has(file)) {
+      const path = prefix + file;
+      if (folders.has(path)) throw new DOMException('a directory', 'TypeMismatchError');
+      if (!files.has(path)) {
         if (!options?.create) throw new DOMException('not there', 'NotFoundError');
-        double.onStep('create', file);
-        files.set(file, new Uint8Array());
+        double.onStep('create', path);
+        files.set(path, new Uint8Array());
       }
-      return { kind: 'file', name: file, createWritable: async () => writer(file) };
+      return { kind: 'file', name: file, createWritable: async () => writer(path) };
     },
-    async removeEntry(file: string) {
-      double.onStep('remove', file);
-      if (!files.delete(file)) throw new DOMException('not there', 'NotFoundError');
+    async getDirectoryHandle(folder: string, options?: { create?: boolean }) {
+      if (!folders.has(prefix + folder) && !options?.create) throw new DOMException('not there', 'NotFoundError');
+      folders.add(prefix + folder);
+      return directory(folder, `${prefix}${folder}/`);
     },
-  };
+    async removeEntry(entry: string, options?: { recursive?: boolean }) {
+      const path = prefix + entry;
+      double.onStep('remove', path);
+      const inside = [...files.keys()].filter((file) => file.startsWith(`${path}/`));
+      if (!options?.recursive && inside.length > 0) throw new DOMException('not empty', 'InvalidModificationError');
+      for (const file of inside) files.delete(file);
+      const wasThere = folders.delete(path) || files.delete(path);
+      if (!wasThere) throw new DOMException('not there', 'NotFoundError');
+    },
+  });
+  double.handle = directory(name, '');
   return double as DirectoryDouble;
 }

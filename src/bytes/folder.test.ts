@@ -2,7 +2,7 @@
 
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { directoryDouble } from './directory-double.ts';
 import { OutputFault } from './fault.ts';
@@ -43,7 +43,10 @@ const kinds: [string, () => Promise<Case>][] = [
       const path = join(root, String(count++));
       const folder = await nodeFolder(path);
       const seen = async () => {
-        const names = await readdir(path).catch(() => []);
+        const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
+        const names = entries
+          .filter((own) => own.isFile())
+          .map((own) => relative(path, join(own.parentPath, own.name)));
         return plain(
           await Promise.all(
             names.map(async (name): Promise<[string, Uint8Array]> => [name, await readFile(join(path, name))]),
@@ -83,6 +86,19 @@ describe.each(kinds)('%s', (_, make) => {
     expect(await seen()).toEqual({});
     await folder.finish();
     expect(await seen()).toEqual({ 'config.json': [4], 'model.safetensors': [1, 2, 3] });
+  });
+
+  it('writes files of a folder inside, and takes them back with the rest', async () => {
+    const kept = await make();
+    const files = { 'config.json': [3], 'onnx/model.onnx': [1], 'onnx/model.onnx_data': [1, 2] };
+    for (const [name, bytes] of Object.entries(files)) await put(kept.folder, name, bytes);
+    expect(await kept.seen()).toEqual({});
+    await kept.folder.finish();
+    expect(await kept.seen()).toEqual(files);
+    const given = await make();
+    await put(given.folder, 'onnx/model.onnx', [1]);
+    await given.folder.abort();
+    expect(await given.seen()).toEqual({});
   });
 
   it('lets the caller reuse its buffer', async () => {
@@ -161,11 +177,14 @@ describe.each(kinds)('%s', (_, make) => {
     expect(await seen()).toEqual((await finished) ? { a: [1], 'config.json': [2] } : {});
   });
 
-  it.each(['', '.', '..', '../up', 'a/b', 'a\\b', 'a\0'])('refuses the name %j', async (name) => {
-    const { folder } = await make();
-    await expect(folder.file(name, 1)).rejects.toThrow(OutputFault);
-    await folder.abort();
-  });
+  it.each(['', '.', '..', '../up', '/a', 'a/', 'a//b', 'a/..', 'a/b/c', 'a\\b', 'a/b\\c', 'a\0'])(
+    'refuses the name %j',
+    async (name) => {
+      const { folder } = await make();
+      await expect(folder.file(name, 1)).rejects.toThrow(OutputFault);
+      await folder.abort();
+    },
+  );
 
   it('refuses a name twice', async () => {
     const { folder } = await make();

@@ -67,6 +67,22 @@ describe('handleFolder', () => {
     expect([...double.files.keys()]).toEqual([]);
   });
 
+  it('makes a folder inside, removes it on abort, and leaves alone one that was there', async () => {
+    const { handle, files } = directoryDouble('picked');
+    const folder = await handleFolder(handle);
+    await put(folder, 'onnx/model.onnx', 1);
+    await put(folder, 'onnx/model.onnx_data', 2);
+    await folder.abort();
+    for await (const name of handle.keys()) expect.fail(`${name} was left`);
+
+    await handle.getDirectoryHandle('onnx', { create: true });
+    files.set('onnx/other.onnx', Uint8Array.of(7));
+    const second = await handleFolder(handle);
+    await expect(second.file('onnx/model.onnx', 1)).rejects.toThrow(/already holds onnx/);
+    await second.abort();
+    expect([...files.keys()]).toEqual(['onnx/other.onnx']);
+  });
+
   it('does not mind that a file was removed by someone else before abort', async () => {
     const { handle, files } = directoryDouble('picked');
     const folder = await handleFolder(handle);

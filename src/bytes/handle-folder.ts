@@ -23,6 +23,8 @@ export async function handleFolder(
 ): Promise<Folder> {
   await refuseClashes(directory, plannedNames);
   const created: string[] = [];
+  /** Folders that were made in it, by name. */
+  const folders = new Map<string, FileSystemDirectoryHandle>();
   const writers = new Map<string, FileSystemWritableFileStream>();
 
   const attempt = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -33,12 +35,26 @@ export async function handleFolder(
     }
   };
 
+  /** A folder of this output. One that was there before is somebody else's. */
+  const ownFolder = async (name: string): Promise<FileSystemDirectoryHandle> => {
+    const known = folders.get(name);
+    if (known) return known;
+    if (await exists(directory, name)) throw clash(directory, [name]);
+    const made = await directory.getDirectoryHandle(name, { create: true });
+    created.push(name);
+    folders.set(name, made);
+    return made;
+  };
+
   return measuredFolder({
     create: (name) =>
       attempt(name, async () => {
-        if (await exists(directory, name)) throw clash(directory, [name]);
-        const handle = await directory.getFileHandle(name, { create: true });
-        created.push(name);
+        const slash = name.indexOf('/');
+        const folder = slash < 0 ? directory : await ownFolder(name.slice(0, slash));
+        const fileName = name.slice(slash + 1);
+        if (await exists(folder, fileName)) throw clash(directory, [name]);
+        const handle = await folder.getFileHandle(fileName, { create: true });
+        if (folder === directory) created.push(name);
         const writer = await handle.createWritable({ keepExistingData: false });
         writers.set(name, writer);
         return {
@@ -62,7 +78,7 @@ export async function handleFolder(
       writers.clear();
       // Newest first: config.json goes before the weights do.
       for (const name of created.reverse()) {
-        await directory.removeEntry(name).catch((cause: unknown) => {
+        await directory.removeEntry(name, { recursive: folders.has(name) }).catch((cause: unknown) => {
           if (!isMissing(cause)) throw outputFault(name, cause);
         });
       }

@@ -84,9 +84,11 @@ export function measuredFolder(destination: Destination): Folder {
   };
 }
 
+/** A file's name, or a folder's and a file's with a slash between them. */
 function requirePlainName(name: string): void {
-  if (name === '' || name === '.' || name === '..' || /[/\\\0]/.test(name)) {
-    throw new OutputFault(`"${name}" cannot be a file's name in the output; use a name without slashes.`, {
+  const parts = name.split('/');
+  if (parts.length > 2 || parts.some((part) => part === '' || part === '.' || part === '..' || /[\\\0]/.test(part))) {
+    throw new OutputFault(`"${name}" cannot be a file's name in the output; use a plain name, in one folder at most.`, {
       file: name,
     });
   }

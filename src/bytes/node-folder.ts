@@ -34,6 +34,10 @@ export async function nodeFolder(path: string): Promise<Folder> {
   return measuredFolder({
     async create(name) {
       const where = join(path, name);
+      // A folder inside may be there already, from the file before.
+      await mkdir(dirname(join(partial, name)), { recursive: true }).catch((cause: unknown) => {
+        throw outputFault(where, cause);
+      });
       const handle = await open(join(partial, name), 'wx').catch((cause: unknown) => {
         throw outputFault(where, cause);
       });

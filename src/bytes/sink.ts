@@ -13,7 +13,10 @@ export interface Sink {
 
 /** A set of files that becomes visible as a whole or not at all. One file is open at a time. */
 export interface Folder {
-  /** Opens the next file. `sizeBytes` is its exact final size. */
+  /**
+   * Opens the next file. `sizeBytes` is its exact final size.
+   * @param name a plain name, or `FOLDER/NAME` for a file in a folder of the output, one level deep.
+   */
   file(name: string, sizeBytes: number): Promise<Sink>;
   /** Makes the folder visible under its final name. */
   finish(): Promise<void>;

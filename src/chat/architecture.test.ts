@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UnsupportedFault } from '../bytes/fault.ts';
-import { describeArchitecture, MAX_CONTEXT_TOKENS, requiredTensors } from './architecture.ts';
+import { CHAT_MODEL_TYPES, describeArchitecture, requiredTensors } from './architecture.ts';
 
 const LLAMA = {
   model_type: 'llama',
@@ -34,7 +35,8 @@ const biased = (changes: Record<string, unknown>) =>
 
 describe('describeArchitecture', () => {
   it('reads a llama with the defaults of transformers', () => {
-    expect(read({})).toEqual({
+    const { blocks, ...facts } = read({});
+    expect(facts).toEqual({
       modelType: 'llama',
       vocabularySize: 512,
       hiddenSize: 64,
@@ -42,13 +44,26 @@ describe('describeArchitecture', () => {
       heads: 8,
       keyValueHeads: 4,
       headSize: 8,
-      feedForwardSize: 172,
       contextTokens: 512,
-      normEpsilon: 1e-6,
-      activation: 'silu',
-      rope: { theta: 10_000, scaling: { kind: 'default' } },
-      bias: { qkv: false, attentionOutput: false, feedForward: false },
+      windowTokens: null,
+      cacheKind: 'static',
+      ropeSwitchTokens: null,
       isTied: false,
+      embedding: { weight: 'model.embed_tokens.weight', scale: 1, positions: null },
+      ropes: [{ theta: 10_000, scaling: { kind: 'default' }, dimensions: 8, amplitude: 1, isInterleaved: false }],
+      finalNorm: { kind: 'rms', weight: 'model.norm.weight', bias: null, size: 64, epsilon: 1e-6, offset: 0 },
+      head: {
+        linear: { weight: 'lm_head.weight', bias: null, inputs: 64, outputs: 512, isTransposed: false },
+        scale: 1,
+        softCap: null,
+      },
+    });
+    expect(blocks).toHaveLength(2);
+    expect(blocks[1]).toMatchObject({
+      isParallel: false,
+      attentionNorm: { weight: 'model.layers.1.input_layernorm.weight' },
+      attention: { windowTokens: null, scale: 8 ** -0.5, rope: 0 },
+      feedForward: { kind: 'gated', activation: 'silu', up: { outputs: 172 } },
     });
   });
 
@@ -59,7 +74,9 @@ describe('describeArchitecture', () => {
 
   it('ties the head where the config says so or no head is there', () => {
     expect(read({ tie_word_embeddings: true }).isTied).toBe(true);
-    expect(read({ tie_word_embeddings: false }, false).isTied).toBe(true);
+    expect(read({}, false).isTied).toBe(true);
+    // It says that there is one; what stands in the file is an encoder of text, or a part.
+    expect(() => read({ tie_word_embeddings: false }, false)).toThrow(/lm_head\.weight/);
     expect(read({ tie_word_embeddings: false }).isTied).toBe(false);
     const names = (isTied: boolean) => requiredTensors(read({ tie_word_embeddings: isTied })).map(({ name }) => name);
     expect(names(true)).not.toContain('lm_head.weight');
@@ -81,11 +98,6 @@ describe('describeArchitecture', () => {
     expect(shapes.get('model.layers.0.self_attn.o_proj.weight')).toEqual([64, 128]);
   });
 
-  it('keeps the context within what the tables hold', () => {
-    expect(read({ max_position_embeddings: 131_072 }).contextTokens).toBe(MAX_CONTEXT_TOKENS);
-    expect(read({ model_type: 'mistral', max_position_embeddings: null }).contextTokens).toBe(MAX_CONTEXT_TOKENS);
-  });
-
   it.each([
     [
       'llama3',
@@ -104,31 +116,43 @@ describe('describeArchitecture', () => {
     ['linear', { rope_parameters: { rope_type: 'linear', factor: 2, rope_theta: 1e6 }, rope_theta: 3 }, 1e6],
     ['default', { rope_parameters: { rope_type: 'default', rope_theta: 7 } }, 7],
   ])('reads %s rope', (kind, changes, theta) => {
-    expect(read(changes).rope).toMatchObject({ theta, scaling: { kind } });
+    expect(read(changes).ropes).toMatchObject([{ theta, scaling: { kind } }]);
   });
 
   it.each<[string, Record<string, unknown>, RegExp]>([
-    ['an unknown family', { model_type: 'gemma2' }, /"gemma2" is not one of llama, mistral, qwen2/],
+    ['an unknown family', { model_type: 'opt' }, /"opt" is not one of llama, mistral, qwen2/],
     ['no family', { model_type: undefined }, /no model_type/],
     ['a family that is an object', { model_type: {} }, /no model_type/],
     ['a prototype’s name as family', { model_type: 'constructor' }, /"constructor" is not/],
     ['quantised weights', { quantization_config: { bits: 4 } }, /quantised/],
-    ['another activation', { hidden_act: 'gelu' }, /"gelu"/],
-    ['a window below the context', { model_type: 'mistral', sliding_window: 128 }, /sliding_window 128 of 512/],
-    ['a window in use', { model_type: 'qwen2', use_sliding_window: true, sliding_window: 64 }, /window/],
+    ['a mixture of experts', { model_type: 'qwen3_moe' }, /"qwen3_moe" is a mixture of experts/],
+    ['experts in a known family', { num_local_experts: 8 }, /mixture of experts \(num_local_experts\)/],
+    ['recurrent layers', { model_type: 'falcon_h1', mamba_d_state: 16 }, /not attention/],
+    ['a recurrent family', { model_type: 'mamba2' }, /not attention/],
+    ['an encoder with a decoder', { is_encoder_decoder: true }, /encoder with a decoder/],
+    ['an encoder', { model_type: 'modernbert' }, /not a decoder/],
+    ['pictures', { model_type: 'llava', vision_config: {} }, /more than text/],
+    ['another activation', { hidden_act: 'xielu' }, /"xielu" \(hidden_act\)/],
+    ['an activation that is an object', { hidden_act: {} }, /hidden_act/],
     ['windowed layers', { layer_types: ['full_attention', 'sliding_attention'] }, /sliding_attention/],
-    ['dynamic rope', { rope_scaling: { type: 'dynamic', factor: 2 } }, /"dynamic"/],
-    ['yarn rope', { rope_scaling: { rope_type: 'yarn', factor: 2 } }, /"yarn"/],
+    ['too few kinds of layers', { model_type: 'qwen2', layer_types: ['full_attention'] }, /list of 2/],
+    ['layers of another kind', { model_type: 'qwen2', layer_types: ['linear_attention', 'a'] }, /linear_attention/],
+    ['a window without a size', { model_type: 'qwen2', layer_types: ['sliding_attention', 'a'] }, /window whose size/],
+    ['a broken window', { model_type: 'mistral', sliding_window: 1.5 }, /sliding_window/],
+    ['a rope that is no text', { rope_scaling: { type: [{ toString: 1 }] } }, /toString/],
+    ['layers that are no text', { model_type: 'qwen2', layer_types: [{ toString: 1 }, {}] }, /toString/],
+    ['an unknown rope', { rope_scaling: { type: 'mrope' } }, /"mrope"/],
+    ['attention in both directions', { model_type: 'gemma', use_bidirectional_attention: true }, /causal/],
     ['rope by kind of layer', { rope_parameters: { full_attention: { rope_theta: 1 } } }, /full_attention/],
     ['llama3 rope without its factors', { rope_scaling: { rope_type: 'llama3', factor: 8 } }, /low_freq_factor/],
     ['partial rotation', { partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
     ['heads that do not share', { num_key_value_heads: 3 }, /8 attention heads do not share 3/],
     ['more shared heads than heads', { num_key_value_heads: 16 }, /num_key_value_heads/],
-    ['a head size of 12', { head_dim: 12 }, /head size 12/],
+    ['an odd head', { head_dim: 7 }, /7 elements of each head/],
+    ['a monstrous head', { head_dim: 65_536 }, /head_dim/],
     ['a broken head size', { hidden_size: 60 }, /head_dim in config.json is 7.5/],
     ['a negative size', { intermediate_size: -1 }, /intermediate_size in config.json is -1/],
     ['a size as text', { vocab_size: '512' }, /vocab_size in config.json is "512"/],
-    ['a missing size', { hidden_size: undefined }, /config.json does not say its hidden_size/],
     ['a monstrous number of layers', { num_hidden_layers: 1e9 }, /num_hidden_layers/],
     ['a theta of zero', { rope_theta: 0 }, /rope_theta/],
     ['an epsilon as text', { rms_norm_eps: '1e-5' }, /rms_norm_eps/],
@@ -143,13 +167,79 @@ describe('describeArchitecture', () => {
     expect(() => describeArchitecture(null, [])).toThrow(/no config\.json/);
   });
 
-  it('takes a window that is as wide as the context, or not in use', () => {
-    // Mistral 7B v0.1: chat never reaches beyond its window.
-    expect(() => read({ model_type: 'mistral', sliding_window: 4096, max_position_embeddings: 32_768 })).not.toThrow();
-    expect(() => read({ model_type: 'mistral', sliding_window: 512 })).not.toThrow();
-    expect(() => read({ model_type: 'mistral', sliding_window: null })).not.toThrow();
-    expect(() => read({ model_type: 'mistral' })).not.toThrow();
-    expect(() => read({ model_type: 'qwen2', use_sliding_window: false, sliding_window: 64 })).not.toThrow();
-    expect(() => read({ layer_types: ['full_attention', 'full_attention'] })).not.toThrow();
+  it('knows a window only where it hides something', () => {
+    const window = (changes: Record<string, unknown>) => read(changes).windowTokens;
+    expect(window({ model_type: 'mistral', sliding_window: 128 })).toBe(128);
+    expect(window({ model_type: 'mistral', sliding_window: 512 })).toBe(null);
+    expect(window({ model_type: 'mistral', sliding_window: null })).toBe(null);
+    // Without the key transformers takes 4096.
+    expect(window({ model_type: 'mistral', max_position_embeddings: 32_768 })).toBe(4096);
+    expect(window({ model_type: 'qwen2', use_sliding_window: false, sliding_window: 64 })).toBe(null);
+    expect(window({ model_type: 'qwen2', use_sliding_window: true, sliding_window: 64 })).toBe(null);
+    const second = { model_type: 'qwen2', use_sliding_window: true, sliding_window: 64, max_window_layers: 1 };
+    expect(read(second).blocks.map(({ attention }) => attention.windowTokens)).toEqual([null, 64]);
+    expect(window({ layer_types: ['full_attention', 'full_attention'] })).toBe(null);
+  });
+
+  it('says where attention has to be written out, and where a rotation depends on the length of a text', () => {
+    expect(read({ head_dim: 12 }).cacheKind).toBe('growing');
+    const scaling = { type: 'longrope', short_factor: [1, 1, 1, 1], long_factor: [2, 2, 2, 2] };
+    expect(read({ rope_scaling: scaling, original_max_position_embeddings: 256 }).ropeSwitchTokens).toBe(256);
+    expect(read({ rope_scaling: scaling, original_max_position_embeddings: 512 }).ropeSwitchTokens).toBe(null);
+  });
+
+  it('finds tensors under any prefix', () => {
+    const first = (prefix: string, head = 'lm_head') => {
+      const names = namesFor(2, false).map((name) => name.replace('model.', prefix));
+      const architecture = describeArchitecture(LLAMA, [...names, `${head}.weight`, 'vision.patch.weight']);
+      return requiredTensors(architecture).map(({ name }) => name);
+    };
+    expect(first('').slice(0, 2)).toEqual(['embed_tokens.weight', 'layers.0.input_layernorm.weight']);
+    expect(first('_orig_mod.model.', '_orig_mod.lm_head').at(-1)).toBe('_orig_mod.lm_head.weight');
+    expect(first('language_model.model.', 'language_model.lm_head')).toHaveLength(21);
+  });
+
+  it('reads the text part of gemma3, whose config says little', () => {
+    const text = { ...LLAMA, vocab_size: undefined, num_attention_heads: undefined, num_key_value_heads: undefined };
+    const parts = ['self_attn.q_norm', 'self_attn.k_norm', 'pre_feedforward_layernorm', 'post_feedforward_layernorm'];
+    const more = [0, 1].flatMap((layer) => parts.map((part) => `model.layers.${layer}.${part}.weight`));
+    const names = [...namesFor(2, false), ...more].map((name) => `language_model.${name}`);
+    const config = { model_type: 'gemma3', text_config: { ...text, sliding_window: 256 }, vision_config: {} };
+    const architecture = describeArchitecture(config, names);
+    expect(architecture).toMatchObject({
+      modelType: 'gemma3',
+      vocabularySize: 262_208,
+      heads: 8,
+      keyValueHeads: 4,
+      headSize: 256,
+      windowTokens: 256,
+      isTied: true,
+      embedding: { weight: 'language_model.model.embed_tokens.weight', scale: 8 },
+    });
+    expect(() => describeArchitecture({ model_type: 'gemma3' }, names)).toThrow(/no text_config/);
+  });
+
+  it('stays within bounds whatever config.json says', () => {
+    const keys = [
+      'hidden_size',
+      'num_hidden_layers',
+      'num_attention_heads',
+      'head_dim',
+      'vocab_size',
+      'sliding_window',
+    ];
+    const value = fc.oneof(fc.integer(), fc.double(), fc.string(), fc.constant(null), fc.boolean(), fc.object());
+    const config = fc.record(Object.fromEntries(keys.map((key) => [key, fc.option(value, { nil: undefined })])));
+    fc.assert(
+      fc.property(config, value, value, fc.constantFrom(...CHAT_MODEL_TYPES), (changes, scaling, kinds, modelType) => {
+        const whole = { ...LLAMA, ...changes, rope_scaling: scaling, layer_types: kinds, model_type: modelType };
+        try {
+          const architecture = describeArchitecture({ ...whole, text_config: whole }, namesFor(2));
+          expect(architecture.heads % architecture.keyValueHeads).toBe(0);
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(UnsupportedFault);
+        }
+      }),
+    );
   });
 });

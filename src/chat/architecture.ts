@@ -1,14 +1,19 @@
 /**
- * Architecture: what config.json says about a decoder, as the facts from which `graph.ts` builds its graph. The
- * table FAMILIES holds one entry for each `model_type` that can be chatted with; the next one is an entry there, and
- * a case in the graph only where it does something that no entry did before.
+ * Architecture: what config.json and the names in a checkpoint say about a decoder, as the facts from which `graph.ts`
+ * builds its graph: no family is named in them, only what its blocks do and which tensors they read. `families.ts`
+ * holds the table from which they are read.
  */
 
 import { UnsupportedFault } from '../bytes/fault.ts';
 import type { ModelConfig } from '../formats/checkpoint.ts';
-import { type Rope, readRope } from './rope.ts';
+import { obstacleOf, unknownFamily } from './chat-obstacle.ts';
+import { CHAT_MODEL_TYPES, familyOf } from './families.ts';
+import { readArchitecture } from './family.ts';
+import type { Rope } from './rope.ts';
 
-/** A decoder-only transformer with pre-norm RMSNorm blocks, rotary attention and a gated feed-forward layer. */
+export { CHAT_MODEL_TYPES } from './families.ts';
+
+/** A decoder-only transformer. Names are those of tensors in the checkpoint. */
 export interface Architecture {
   /** `model_type` of config.json. */
   readonly modelType: string;
@@ -18,85 +23,141 @@ export interface Architecture {
   /** Query heads; a multiple of `keyValueHeads`. */
   readonly heads: number;
   readonly keyValueHeads: number;
-  /** Elements of one head; a multiple of 8. */
+  /** Elements of one head. */
   readonly headSize: number;
-  readonly feedForwardSize: number;
-  /** Most tokens of prompt and reply together: what the model was made for, at most MAX_CONTEXT_TOKENS. */
+  /** Most tokens of prompt and reply together: what the model was made for. A session may hold fewer. */
   readonly contextTokens: number;
-  readonly normEpsilon: number;
-  readonly activation: 'silu';
-  readonly rope: Rope;
-  /** Which linear layers have a bias. */
-  readonly bias: Biases;
+  /** The smallest window, in tokens, over which any layer's attention slides; null where all layers see everything. */
+  readonly windowTokens: number | null;
+  /** `growing` where attention is not onnxruntime's GroupQueryAttention, which alone can write a cache in place. */
+  readonly cacheKind: 'static' | 'growing';
+  /**
+   * Texts of more tokens than this have every position rotated otherwise (LongRoPE), so that a cache made below it is
+   * worth nothing above it; null where there is no such step. See `Graph.takesPositions`.
+   */
+  readonly ropeSwitchTokens: number | null;
   /** True where the embedding is the output matrix too. */
   readonly isTied: boolean;
+  readonly embedding: Embedding;
+  /** The rotations that layers refer to. */
+  readonly ropes: readonly Rope[];
+  /** One for each layer. */
+  readonly blocks: readonly Block[];
+  readonly finalNorm: Norm | null;
+  readonly head: Head;
 }
 
-interface Biases {
-  readonly qkv: boolean;
-  readonly attentionOutput: boolean;
-  readonly feedForward: boolean;
+/** What a token becomes before the first block. */
+export interface Embedding {
+  /** [vocabularySize, hiddenSize]. */
+  readonly weight: string;
+  /** What it is multiplied with. */
+  readonly scale: number;
+  /** A learned vector for each position, added: [rows, hiddenSize]. */
+  readonly positions: { readonly weight: string; readonly rows: number } | null;
 }
 
-/** A tensor that the graph reads. */
-export interface RequiredTensor {
+/** What the last hidden state becomes: linear, times `scale`, softly capped. */
+export interface Head {
+  readonly linear: Linear;
+  readonly scale: number;
+  /** c tanh(x / c). */
+  readonly softCap: number | null;
+}
+
+/** One layer: attention and feed-forward around a residual stream. */
+export interface Block {
+  /**
+   * `false`: the feed-forward layer reads what attention has added to. `true`: both read the same stream and are added
+   * together; where `feedForwardNorm` is null both read `attentionNorm`'s output.
+   */
+  readonly isParallel: boolean;
+  /** Before attention, and before the feed-forward layer. */
+  readonly attentionNorm: Norm | null;
+  readonly feedForwardNorm: Norm | null;
+  /** Of what attention and the feed-forward layer give, before it is added. */
+  readonly attentionOutputNorm: Norm | null;
+  readonly feedForwardOutputNorm: Norm | null;
+  /** Of the stream, after each was added. */
+  readonly attentionStreamNorm: Norm | null;
+  readonly feedForwardStreamNorm: Norm | null;
+  /** What attention's and the feed-forward layer's outputs are multiplied with before they are added. */
+  readonly residualScale: number;
+  readonly attention: Attention;
+  readonly feedForward: FeedForward;
+}
+
+/** Causal attention over the cached and the new tokens. */
+export interface Attention {
+  readonly projection:
+    | { readonly kind: 'separate'; readonly query: Linear; readonly key: Linear; readonly value: Linear }
+    /** All in one matrix: queries, then keys, then values; or (`heads`) these three for each head in turn. */
+    | { readonly kind: 'packed'; readonly linear: Linear; readonly order: 'parts' | 'heads' };
+  /** Projections are clipped to [-clip, clip]. */
+  readonly clip: number | null;
+  readonly queryNorm: HeadNorm | null;
+  readonly keyNorm: HeadNorm | null;
+  /** Index into `ropes`; null: positions are not rotated. */
+  readonly rope: number | null;
+  /** How many tokens a token sees, itself included; null: all before it. */
+  readonly windowTokens: number | null;
+  /** What scores are multiplied with. */
+  readonly scale: number;
+  /** Scores become c tanh(score / c). */
+  readonly softCap: number | null;
+  readonly output: Linear;
+}
+
+/** A norm of queries or keys before they are rotated. */
+export type HeadNorm =
+  /** Of each head alone with one weight [headSize], or of all heads together with a weight for all of them. */
+  | { readonly over: 'head'; readonly norm: Norm }
+  | { readonly over: 'width'; readonly norm: Norm }
+  /** Of each head alone, each with a weight [headSize] of its own. */
+  | { readonly over: 'each'; readonly weights: readonly string[]; readonly epsilon: number };
+
+export type Activation = 'silu' | 'gelu' | 'gelu-tanh' | 'gelu-sigmoid' | 'relu' | 'relu-squared';
+
+/** Two linear layers with an activation, or three of which one gates. */
+export type FeedForward = { readonly activation: Activation; readonly down: Linear } & (
+  | { readonly kind: 'plain'; readonly up: Linear }
+  | { readonly kind: 'gated'; readonly gate: Linear; readonly up: Linear }
+  /** Gate and up in one matrix, in this order. */
+  | { readonly kind: 'packed'; readonly gateUp: Linear }
+);
+
+/** Root-mean-square (`rms`) or layer normalisation over the last axis, times `weight` + `offset`, plus `bias`. */
+export interface Norm {
+  readonly kind: 'rms' | 'layer';
+  readonly weight: string | null;
+  readonly bias: string | null;
+  readonly size: number;
+  readonly epsilon: number;
+  readonly offset: 0 | 1;
+}
+
+/** x W' + b: W is [outputs, inputs], or [inputs, outputs] where it is transposed. */
+export interface Linear {
+  readonly weight: string;
+  readonly bias: string | null;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly isTransposed: boolean;
+}
+
+/**
+ * A tensor that the graph reads, by its name and shape in the checkpoint. Its role says how it may be held:
+ * `linear` [out, in] and `linear-transposed` [in, out] are multiplied with, `embedding` [vocabulary, hidden] is gathered
+ * by row (and is the output matrix too where the model is tied), `vector` (norms, biases, tables of positions) always
+ * stays in float32.
+ */
+export interface WeightInput {
   readonly name: string;
   readonly shape: readonly number[];
+  readonly role: 'linear' | 'linear-transposed' | 'embedding' | 'vector';
 }
-
-/** The tables of positions and the f32 cache grow with the context; beyond this a chat ends for length. */
-export const MAX_CONTEXT_TOKENS = 4096;
-
-/** What one `model_type` adds to the common reading; defaults are those of its class in transformers. */
-interface Family {
-  readonly defaultContextTokens: number;
-  readonly defaultKeyValueHeads: 'heads' | number;
-  readonly bias: (config: ModelConfig) => Biases;
-  /** The size of its sliding window in tokens, or null where all layers see everything. */
-  readonly window: (config: ModelConfig) => unknown;
-}
-
-const FAMILIES: ReadonlyMap<string, Family> = new Map<string, Family>([
-  [
-    'llama',
-    {
-      defaultContextTokens: 2048,
-      defaultKeyValueHeads: 'heads',
-      bias: (config) => ({
-        qkv: config['attention_bias'] === true,
-        attentionOutput: config['attention_bias'] === true,
-        feedForward: config['mlp_bias'] === true,
-      }),
-      window: () => null,
-    },
-  ],
-  [
-    'mistral',
-    {
-      defaultContextTokens: 131_072,
-      defaultKeyValueHeads: 8,
-      bias: () => ({ qkv: false, attentionOutput: false, feedForward: false }),
-      // Without the key transformers takes a window of 4096, which MAX_CONTEXT_TOKENS never exceeds.
-      window: (config) => config['sliding_window'] ?? null,
-    },
-  ],
-  [
-    'qwen2',
-    {
-      defaultContextTokens: 32_768,
-      defaultKeyValueHeads: 32,
-      bias: () => ({ qkv: true, attentionOutput: false, feedForward: false }),
-      window: (config) => (config['use_sliding_window'] === true ? (config['sliding_window'] ?? 4096) : null),
-    },
-  ],
-]);
-
-/** The model types that can be chatted with. */
-export const CHAT_MODEL_TYPES: readonly string[] = [...FAMILIES.keys()];
-
-/** Ceilings for a hostile config.json: far above any real model, far below what would exhaust memory. */
-const MAX_LAYERS = 1024;
-const MAX_SIZE = 2 ** 24;
+/** The older name of WeightInput. */
+export type RequiredTensor = WeightInput;
 
 /**
  * Reads a model's description.
@@ -106,7 +167,14 @@ const MAX_SIZE = 2 ** 24;
  */
 export function describeArchitecture(config: ModelConfig | null, tensorNames: Iterable<string>): Architecture {
   try {
-    return read(config, new Set(tensorNames));
+    const names = new Set(tensorNames);
+    const architecture = read(config, names);
+    const missing = requiredTensors(architecture).filter(({ name }) => !names.has(name));
+    if (missing[0]) {
+      const others = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
+      throw new UnsupportedFault(`the tensor ${missing[0].name}${others} that its config.json calls for is not there`);
+    }
+    return architecture;
   } catch (thrown) {
     if (!(thrown instanceof UnsupportedFault)) throw thrown;
     const reason = thrown.message;
@@ -114,123 +182,62 @@ export function describeArchitecture(config: ModelConfig | null, tensorNames: It
   }
 }
 
-/** The tensors that the graph of an architecture reads, in the order in which it reads them. */
-export function requiredTensors(architecture: Architecture): RequiredTensor[] {
-  const { hiddenSize, feedForwardSize, headSize, bias } = architecture;
-  const queries = architecture.heads * headSize;
-  const keys = architecture.keyValueHeads * headSize;
-  const tensors: RequiredTensor[] = [];
-  const linear = (name: string, outputs: number, inputs: number, hasBias: boolean) => {
-    tensors.push({ name: `${name}.weight`, shape: [outputs, inputs] });
-    if (hasBias) tensors.push({ name: `${name}.bias`, shape: [outputs] });
+/** The tensors that the graph of an architecture reads, in the order in which it reads them, each once. */
+export function requiredTensors(architecture: Architecture): WeightInput[] {
+  const { embedding, hiddenSize, vocabularySize, headSize } = architecture;
+  const tensors = new Map<string, WeightInput>();
+  const add = (name: string, shape: readonly number[], role: WeightInput['role']) => {
+    if (!tensors.has(name)) tensors.set(name, { name, shape, role });
+  };
+  const linear = ({ weight, bias, inputs, outputs, isTransposed }: Linear) => {
+    if (isTransposed) add(weight, [inputs, outputs], 'linear-transposed');
+    else add(weight, [outputs, inputs], 'linear');
+    if (bias !== null) add(bias, [outputs], 'vector');
+  };
+  const norm = (facts: Norm | null) => {
+    if (facts?.weight) add(facts.weight, [facts.size], 'vector');
+    if (facts?.bias) add(facts.bias, [facts.size], 'vector');
+  };
+  const headNorm = (facts: HeadNorm | null) => {
+    if (facts?.over === 'each') for (const weight of facts.weights) add(weight, [headSize], 'vector');
+    else norm(facts?.norm ?? null);
   };
 
-  tensors.push({ name: 'model.embed_tokens.weight', shape: [architecture.vocabularySize, hiddenSize] });
-  for (let layer = 0; layer < architecture.layers; layer++) {
-    const prefix = `model.layers.${layer}`;
-    tensors.push({ name: `${prefix}.input_layernorm.weight`, shape: [hiddenSize] });
-    linear(`${prefix}.self_attn.q_proj`, queries, hiddenSize, bias.qkv);
-    linear(`${prefix}.self_attn.k_proj`, keys, hiddenSize, bias.qkv);
-    linear(`${prefix}.self_attn.v_proj`, keys, hiddenSize, bias.qkv);
-    linear(`${prefix}.self_attn.o_proj`, hiddenSize, queries, bias.attentionOutput);
-    tensors.push({ name: `${prefix}.post_attention_layernorm.weight`, shape: [hiddenSize] });
-    linear(`${prefix}.mlp.gate_proj`, feedForwardSize, hiddenSize, bias.feedForward);
-    linear(`${prefix}.mlp.up_proj`, feedForwardSize, hiddenSize, bias.feedForward);
-    linear(`${prefix}.mlp.down_proj`, hiddenSize, feedForwardSize, bias.feedForward);
+  add(embedding.weight, [vocabularySize, hiddenSize], 'embedding');
+  if (embedding.positions) add(embedding.positions.weight, [embedding.positions.rows, hiddenSize], 'vector');
+  for (const { attention, feedForward, ...block } of architecture.blocks) {
+    norm(block.attentionNorm);
+    const { projection } = attention;
+    if (projection.kind === 'packed') linear(projection.linear);
+    else for (const part of [projection.query, projection.key, projection.value]) linear(part);
+    headNorm(attention.queryNorm);
+    headNorm(attention.keyNorm);
+    linear(attention.output);
+    norm(block.attentionOutputNorm);
+    norm(block.attentionStreamNorm);
+    norm(block.feedForwardNorm);
+    if (feedForward.kind === 'packed') linear(feedForward.gateUp);
+    else {
+      if (feedForward.kind === 'gated') linear(feedForward.gate);
+      linear(feedForward.up);
+    }
+    linear(feedForward.down);
+    norm(block.feedForwardOutputNorm);
+    norm(block.feedForwardStreamNorm);
   }
-  tensors.push({ name: 'model.norm.weight', shape: [hiddenSize] });
-  if (!architecture.isTied) linear('lm_head', architecture.vocabularySize, hiddenSize, false);
-  return tensors;
+  norm(architecture.finalNorm);
+  linear(architecture.head.linear);
+  return [...tensors.values()];
 }
 
-/** Reads config.json; faults carry only the reason, without a full stop. */
 function read(config: ModelConfig | null, names: ReadonlySet<string>): Architecture {
   if (config === null) throw new UnsupportedFault('it has no config.json; add the one that belongs to it');
+  const obstacle = obstacleOf(config);
+  if (obstacle !== null) throw new UnsupportedFault(obstacle);
   const modelType = config['model_type'];
-  const family = typeof modelType === 'string' ? FAMILIES.get(modelType) : undefined;
-  if (typeof modelType !== 'string' || family === undefined) {
-    const given =
-      typeof modelType === 'string'
-        ? `its model_type "${modelType}" is not`
-        : 'its config.json has no model_type that is';
-    throw new UnsupportedFault(`${given} one of ${CHAT_MODEL_TYPES.join(', ')}`);
+  const family = familyOf(modelType);
+  if (family === null || typeof modelType !== 'string') {
+    throw new UnsupportedFault(unknownFamily(config, CHAT_MODEL_TYPES));
   }
-  if (config['quantization_config'] !== undefined && config['quantization_config'] !== null) {
-    throw new UnsupportedFault('its weights are quantised (quantization_config); use the model it was made from');
-  }
-
-  const heads = integer(config, 'num_attention_heads', 65_536);
-  const hiddenSize = integer(config, 'hidden_size', MAX_SIZE);
-  const keyValueHeads = integer(
-    config,
-    'num_key_value_heads',
-    heads,
-    family.defaultKeyValueHeads === 'heads' ? heads : family.defaultKeyValueHeads,
-  );
-  if (heads % keyValueHeads !== 0) {
-    throw new UnsupportedFault(`its ${heads} attention heads do not share ${keyValueHeads} key-value heads evenly`);
-  }
-  const headSize = integer(config, 'head_dim', 4096, hiddenSize / heads);
-  if (headSize % 8 !== 0) throw new UnsupportedFault(`its head size ${headSize} is not a multiple of 8`);
-
-  const activation = config['hidden_act'] ?? 'silu';
-  if (activation !== 'silu' && activation !== 'swish') {
-    throw new UnsupportedFault(`its activation "${String(activation)}" is not silu`);
-  }
-  const trainedTokens = integer(config, 'max_position_embeddings', 2 ** 31, family.defaultContextTokens);
-  refuseWindow(config, family, trainedTokens);
-
-  const architecture: Architecture = {
-    modelType,
-    vocabularySize: integer(config, 'vocab_size', MAX_SIZE),
-    hiddenSize,
-    layers: integer(config, 'num_hidden_layers', MAX_LAYERS),
-    heads,
-    keyValueHeads,
-    headSize,
-    feedForwardSize: integer(config, 'intermediate_size', MAX_SIZE),
-    contextTokens: Math.min(trainedTokens, MAX_CONTEXT_TOKENS),
-    normEpsilon: normEpsilon(config),
-    activation: 'silu',
-    rope: readRope(config),
-    bias: family.bias(config),
-    isTied: config['tie_word_embeddings'] === true || !names.has('lm_head.weight'),
-  };
-  const missing = requiredTensors(architecture).filter(({ name }) => !names.has(name));
-  if (missing[0]) {
-    const others = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
-    throw new UnsupportedFault(`the tensor ${missing[0].name}${others} that its config.json calls for is not there`);
-  }
-  return architecture;
-}
-
-function refuseWindow(config: ModelConfig, family: Family, trainedTokens: number): void {
-  const window = family.window(config);
-  if (window !== null && !(typeof window === 'number' && window >= Math.min(trainedTokens, MAX_CONTEXT_TOKENS))) {
-    throw new UnsupportedFault(
-      `its attention slides over a window (sliding_window ${JSON.stringify(window)} of ${trainedTokens} positions)`,
-    );
-  }
-  const kinds = config['layer_types'];
-  const other = Array.isArray(kinds) ? kinds.find((kind) => kind !== 'full_attention') : undefined;
-  // With a window as wide as the context, a sliding layer sees everything too.
-  if (other !== undefined && !(other === 'sliding_attention' && window !== null)) {
-    throw new UnsupportedFault(`some of its layers are of the kind "${String(other)}" (layer_types)`);
-  }
-}
-
-function normEpsilon(config: ModelConfig): number {
-  const value = config['rms_norm_eps'] ?? 1e-6;
-  if (typeof value === 'number' && value >= 0 && value < 1) return value;
-  throw new UnsupportedFault(`rms_norm_eps in config.json is ${JSON.stringify(value)}, not a small number`);
-}
-
-function integer(config: ModelConfig, key: string, max: number, fallback?: number): number {
-  const value = config[key] ?? fallback;
-  if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= max) return value;
-  throw new UnsupportedFault(
-    value === undefined
-      ? `config.json does not say its ${key}`
-      : `${key} in config.json is ${JSON.stringify(value)} instead of a whole number from 1 to ${max}`,
-  );
+  return readArchitecture(family, modelType, config, names);
 }

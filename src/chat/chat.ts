@@ -1,25 +1,44 @@
 /**
- * Chat: a model that can be talked to: its session, tokenizer and template together, from a conversation to streamed
- * text. The weights stay the caller's and may be edited between two replies; each reply reads them as they are.
+ * Chat: a model that can be talked to: its session, tokenizer, template and sampler together, from a conversation to
+ * streamed text. The weights stay the caller's and may be edited between two replies, after which the caller says
+ * `weightsChanged`.
  */
 
-import { BudgetFault, CancelledFault, MismatchFault, MissingFault, UnsupportedFault } from '../bytes/fault.ts';
+import { CancelledFault } from '../bytes/fault.ts';
+import type { Bytes } from '../bytes/bytes.ts';
 import type { ModelConfig, SideFiles } from '../formats/checkpoint.ts';
 import { type Architecture, describeArchitecture, requiredTensors } from './architecture.ts';
 import { readEndTokens } from './end-tokens.ts';
 import { eventLoop } from './event-loop.ts';
-import { sampleToken } from './sampling.ts';
+import {
+  type Generated,
+  type GenerateOptions,
+  MAX_ALTERNATIVES,
+  type PromptOptions,
+  type SaidToken,
+} from './generation.ts';
+import { PrefixCaches } from './prefix-caches.ts';
+import { Prompter, type PromptInfo } from './prompter.ts';
+import { Sampler } from './sampler.ts';
+import { scoreText, type TextScore } from './scoring.ts';
 import { Session } from './session.ts';
-import { type ChatMessage, ChatTemplate } from './template.ts';
-import { Tokenizer } from './tokenizer.ts';
+import { StopStrings } from './stop-strings.ts';
 import type { ChatWeights } from './weights.ts';
+
+export type { Generated, GenerateOptions, PromptOptions, SaidToken, TokenChoice } from './generation.ts';
+export type { PromptInfo } from './prompter.ts';
+export type { TextScore } from './scoring.ts';
 
 /** What a chat is made from. */
 export interface ChatSources {
   readonly config: ModelConfig | null;
-  /** tokenizer.json, tokenizer_config.json, generation_config.json, chat_template.jinja as text. */
+  /** tokenizer.json, tokenizer_config.json, generation_config.json, chat_template.jinja and so on, as text. */
   readonly sideFiles: SideFiles;
+  /** tokenizer.model, where there is no tokenizer.json. */
+  readonly binarySideFiles?: ReadonlyMap<string, Bytes> | undefined;
   readonly weights: ChatWeights;
+  /** Most tokens of prompt and reply together; the session's default where absent. */
+  readonly capacityTokens?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -30,39 +49,10 @@ export interface ChatInfo {
   readonly contextTokens: number;
   readonly hasTemplate: boolean;
   readonly provider: 'webgpu' | 'wasm';
+  /** One sentence: how it runs here and why so. */
+  readonly reason: string;
   /** Numbers in the weights, a tied matrix counted once. */
   readonly parameters: number;
-}
-
-/** A request for a reply. */
-export interface GenerateOptions {
-  readonly messages: readonly ChatMessage[];
-  /** `chat` renders the template; `continue` continues the last message's text as it stands. */
-  readonly mode: 'chat' | 'continue';
-  readonly maxNewTokens: number;
-  /** 0 is greedy. */
-  readonly temperature: number;
-  /** 0 is off. */
-  readonly topK: number;
-  /** The same seed, settings, prompt and weights give the same text on the same provider. */
-  readonly seed: number;
-  readonly signal?: AbortSignal;
-  /** Gets the new piece of text, which is never empty, and how many tokens there are so far. */
-  readonly onText?: (piece: string, tokens: number) => void;
-}
-
-/** A finished reply. */
-export interface Generated {
-  /** All pieces joined; the prompt is not in it. */
-  readonly text: string;
-  /** Generated tokens, the one that ended the reply left out. */
-  readonly tokens: number;
-  readonly promptTokens: number;
-  /** `length` is `maxNewTokens` or the end of the context. */
-  readonly stoppedBy: 'end' | 'length' | 'user';
-  readonly msToFirstToken: number;
-  /** Of decoding, the prompt left out; 0 where there was at most one token. */
-  readonly tokensPerSecond: number;
 }
 
 /** Between two yields to the event loop, so that a stop can arrive while the CPU provider computes. */
@@ -70,29 +60,32 @@ const YIELD_MS = 16;
 
 /** An open chat. */
 export class Chat {
-  readonly info: ChatInfo;
   readonly #session: Session;
-  readonly #tokenizer: Tokenizer;
-  readonly #template: ChatTemplate | null;
+  readonly #weights: ChatWeights;
+  readonly #prompter: Prompter;
+  readonly #caches: PrefixCaches;
+  readonly #sampler = new Sampler();
   readonly #endIds: ReadonlySet<number>;
   readonly #closing = new AbortController();
+  #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    session: Session,
-    tokenizer: Tokenizer,
-    template: ChatTemplate | null,
-    endIds: ReadonlySet<number>,
-  ) {
-    const { architecture, provider } = session;
+  private constructor(session: Session, weights: ChatWeights, prompter: Prompter, endIds: ReadonlySet<number>) {
     this.#session = session;
-    this.#tokenizer = tokenizer;
-    this.#template = template;
+    this.#weights = weights;
+    this.#prompter = prompter;
+    this.#caches = new PrefixCaches(session);
     this.#endIds = endIds;
-    this.info = {
+  }
+
+  /** Facts about it; how it runs may change while it runs. */
+  get info(): ChatInfo {
+    const { architecture, provider, reason } = this.#session;
+    return {
       architecture,
-      contextTokens: architecture.contextTokens,
-      hasTemplate: template !== null,
+      contextTokens: this.#prompter.contextTokens,
+      hasTemplate: this.#prompter.template !== null,
       provider,
+      reason,
       parameters: requiredTensors(architecture).reduce(
         (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
         0,
@@ -102,77 +95,104 @@ export class Chat {
 
   /**
    * Opens a chat over weights that stay the caller's.
-   * @throws UnsupportedFault where the architecture is not one of those known, MissingFault without tokenizer.json,
+   * @throws UnsupportedFault where the architecture is not one of those known, MissingFault without a tokenizer,
    *   MalformedFault where a side file is broken, MismatchFault where a weight has not the shape that config.json
    *   calls for, DeviceFault where the runtime fails, CancelledFault where the signal is aborted.
    */
-  static async open({ config, sideFiles, weights, signal }: ChatSources): Promise<Chat> {
+  static async open({ config, sideFiles, binarySideFiles, weights, signal, ...options }: ChatSources): Promise<Chat> {
     const architecture = describeArchitecture(config, weights.tensors.keys());
-    const tokenizer = new Tokenizer(sideFiles);
-    const template = ChatTemplate.read(sideFiles);
-    const endIds = readEndTokens(config, sideFiles, tokenizer);
-    if (signal?.aborted) throw new CancelledFault('Stopped before the model was ready.');
-    const session = await Session.open(architecture, weights, { logits: 'last' });
-    if (signal?.aborted) {
+    const sources = { sideFiles, binarySideFiles, architecture, contextTokens: architecture.contextTokens };
+    // What is wrong with the files is said before a session is made.
+    const early = await Prompter.open(sources);
+    const endIds = readEndTokens(config, sideFiles, early.tokenizer);
+    const throwIfStopped = () => {
+      if (signal?.aborted) throw new CancelledFault('Stopped before the model was ready.');
+    };
+    throwIfStopped();
+    const session = await Session.open(architecture, weights, { logits: 'last', ...options });
+    try {
+      throwIfStopped();
+      const chat = new Chat(session, weights, early.withContext(session.capacityTokens), endIds);
+      if (weights.kind === 'gpu') await chat.#sampler.prepare(weights.device);
+      return chat;
+    } catch (thrown) {
       await session.dispose();
-      throw new CancelledFault('Stopped before the model was ready.');
+      throw thrown;
     }
-    return new Chat(session, tokenizer, template, endIds);
+  }
+
+  /** What a prompt comes to. @throws as `Prompter.info` does. */
+  prompt(options: PromptOptions): PromptInfo {
+    return this.#prompter.info(options);
   }
 
   /**
-   * Writes a reply, token by token. A stop (of the signal) resolves with what there is.
+   * Writes a reply, token by token. A stop (of the signal, or because the weights changed) resolves with what there is.
    * @throws UnsupportedFault for mode `chat` where the model has no template, MissingFault where there is nothing to
    *   answer, BudgetFault where the conversation fills the context, MalformedFault where the template refuses it or
-   *   the weights give no number, MismatchFault where the tokenizer is of a larger vocabulary than the model, DeviceFault where the GPU fails, CancelledFault after `dispose`.
+   *   the weights give no number, MismatchFault where the tokenizer is of a larger vocabulary than the model,
+   *   DeviceFault where the GPU fails, CancelledFault after `dispose`.
    */
   async generate(options: GenerateOptions): Promise<Generated> {
-    const prompt = this.#prompt(options.messages, options.mode);
-    const { contextTokens } = this.info;
-    if (prompt.length >= contextTokens) {
-      throw new BudgetFault(
-        `The conversation is ${prompt.length} tokens long and this model reads at most ${contextTokens}; start a new one or shorten it.`,
-        { promptTokens: prompt.length, contextTokens },
-      );
-    }
-    const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
-    const mostTokens = Math.min(options.maxNewTokens, contextTokens - prompt.length);
+    const prompt = this.#prompter.prompt(options).ids;
+    const { tokenizer } = this.#prompter;
+    const mostTokens = Math.min(options.maxNewTokens, this.#prompter.contextTokens - prompt.length);
+    const alternatives = Math.max(0, Math.min(options.alternatives, MAX_ALTERNATIVES));
     // A reply in a chat is a text of its own; a continuation keeps the space that joins it to its beginning.
-    const stream = this.#tokenizer.stream(options.mode === 'continue' ? prompt : []);
-    const cache = this.#session.newCache();
+    const stream = tokenizer.stream(options.mode === 'continue' ? prompt : []);
+    const stops = new StopStrings(options.stop);
+    const lease = this.#caches.lend(prompt);
+    const signal = AbortSignal.any([
+      this.#closing.signal,
+      lease.weightsSignal,
+      ...(options.signal ? [options.signal] : []),
+    ]);
+    const cachedTokens = lease.tokens;
+    const seen = [...prompt];
     const started = performance.now();
     let firstAt = started;
     let pausedAt = started;
     let text = '';
     let tokens = 0;
-    const give = (piece: string) => {
-      if (piece === '') return;
-      text += piece;
-      options.onText?.(piece, tokens);
-    };
     const result = (stoppedBy: Generated['stoppedBy']): Generated => {
       const elapsedMs = performance.now() - firstAt;
-      give(stream.finish());
+      if (stoppedBy !== 'stop') {
+        let rest = stops.push(stream.finish());
+        if (stops.isStopped) return result('stop');
+        rest += stops.finish();
+        if (rest !== '') {
+          text += rest;
+          options.onTokens?.(text, []);
+        }
+      }
       return {
         text,
         tokens,
         promptTokens: prompt.length,
+        readTokens: prompt.length - cachedTokens,
         stoppedBy,
         msToFirstToken: firstAt - started,
         tokensPerSecond: tokens > 1 && elapsedMs > 0 ? ((tokens - 1) * 1000) / elapsedMs : 0,
       };
     };
     try {
-      let next: readonly number[] = prompt;
+      let next = prompt.slice(cachedTokens);
       while (tokens < mostTokens) {
         if (signal.aborted) return this.#stopped(result);
-        const logits = await this.#session.run(next, cache, signal);
-        const token = sampleToken(logits, options, tokens);
+        const input = next;
+        const said = await this.#alone(async () => {
+          const logits = await lease.advance(input, signal);
+          return this.#sampler.next(logits, { sampling: options.sampling, draw: tokens, seen, alternatives });
+        });
+        if (signal.aborted) return this.#stopped(result);
         if (tokens === 0) firstAt = performance.now();
-        if (this.#endIds.has(token)) return result('end');
+        if (this.#endIds.has(said.token)) return result('end');
         tokens++;
-        give(stream.push(token));
-        next = [token];
+        seen.push(said.token);
+        text += stops.push(stream.push(said.token));
+        options.onTokens?.(text, [this.#told(said)]);
+        if (stops.isStopped) return result('stop');
+        next = [said.token];
         if (performance.now() - pausedAt > YIELD_MS) {
           await eventLoop();
           pausedAt = performance.now();
@@ -183,7 +203,7 @@ export class Chat {
       if (thrown instanceof CancelledFault && signal.aborted) return this.#stopped(result);
       throw thrown;
     } finally {
-      cache.dispose();
+      lease.end();
     }
   }
 
@@ -200,10 +220,49 @@ export class Chat {
     }
   }
 
+  /**
+   * How well the model foresees a text; the session that it takes is opened for it, over the same weights. A text
+   * longer than the context is read in windows that overlap by half.
+   * @throws MissingFault for less than two tokens, MalformedFault where the weights give no number, DeviceFault where
+   *   the GPU fails, CancelledFault where the signal is aborted, the weights change or the chat is closed.
+   */
+  async score(
+    text: string,
+    signal?: AbortSignal,
+    onProgress?: (tokensDone: number, tokens: number) => void,
+  ): Promise<TextScore> {
+    const { architecture, contextTokens } = this.info;
+    const ends = [this.#closing.signal, this.#caches.weightsSignal, ...(signal ? [signal] : [])];
+    const tools = {
+      tokenizer: this.#prompter.tokenizer,
+      sampler: this.#sampler,
+      contextTokens,
+      open: (capacityTokens: number) =>
+        Session.open(architecture, this.#weights, { logits: 'all', capacityTokens, captures: false }),
+    };
+    return scoreText(text, tools, AbortSignal.any(ends), onProgress);
+  }
+
+  /** To be called whenever weights were written: what was read with the old ones is thrown away, and replies stop. */
+  weightsChanged(): void {
+    this.#caches.weightsChanged();
+    this.#session.weightsChanged();
+  }
+
   /** Stops what runs and frees what the chat made. The weights stay. Safe to call twice. */
   async dispose(): Promise<void> {
     this.#closing.abort();
+    this.#caches.weightsChanged();
+    await this.#last;
+    await this.#sampler.dispose();
     await this.#session.dispose();
+  }
+
+  /** One run and what is made of its logits at a time: another run would write over them. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
   }
 
   /** A user's stop gives what there is; a closed chat has nobody to give it to. */
@@ -212,25 +271,19 @@ export class Chat {
     return result('user');
   }
 
-  #prompt(messages: readonly ChatMessage[], mode: 'chat' | 'continue'): number[] {
-    const last = messages[messages.length - 1];
-    if (!last) throw new MissingFault('There is nothing to answer; write a message.');
-    if (mode === 'chat' && this.#template === null) {
-      throw new UnsupportedFault('This model has no chat template; let it continue a text instead.');
-    }
-    const ids =
-      mode === 'chat' && this.#template
-        ? this.#tokenizer.encode(this.#template.render(messages, this.#tokenizer), false)
-        : this.#tokenizer.encode(last.content, true);
-    if (ids.length === 0) throw new MissingFault('There is nothing to continue; write a first word.');
-    const { vocabularySize } = this.info.architecture;
-    const stranger = ids.find((id) => !(id >= 0 && id < vocabularySize));
-    if (stranger !== undefined) {
-      throw new MismatchFault(
-        `tokenizer.json gives the token ${stranger} where the model knows ${vocabularySize}; add the tokenizer that belongs to it.`,
-        { token: stranger, vocabularySize },
-      );
-    }
-    return ids;
+  #told({
+    token,
+    probability,
+    alternatives,
+  }: Omit<SaidToken, 'text' | 'alternatives'> & {
+    alternatives: readonly Omit<SaidToken, 'text' | 'alternatives'>[];
+  }): SaidToken {
+    const text = (id: number) => this.#prompter.tokenizer.tokenText(id);
+    return {
+      token,
+      text: text(token),
+      probability,
+      alternatives: alternatives.map((choice) => ({ ...choice, text: text(choice.token) })),
+    };
   }
 }

@@ -1,128 +1,141 @@
 /**
  * Graph: an Architecture as an ONNX graph for onnxruntime, with the weights as inputs (or, for a fixed CPU model, as
- * constants) and no weights of its own. One graph serves prompt and decoding: it takes any number of new tokens
- * after any number of cached ones. Not the session that runs it.
+ * constants) and no weights of its own. Not the session that runs it.
  *
- * Inputs: `input_ids` int32 [tokens]; `position` int64 [1], where the first of them stands (only where the rotation
- * is a node of its own); `last_position` int32 [1] = cached + new - 1; `total_tokens` int32 [1] = cached + new;
- * `past_key_values.N.key|value` f32 [1, keyValueHeads, cached, headSize]; every tensor of `requiredTensors` under its
- * own name in the checkpoint's own [out, in] layout.
- * Outputs: `logits` f32 [tokens or 1, vocabularySize]; `present.N.key|value` f32 [1, keyValueHeads, total, headSize].
+ * Inputs of `run` and `step`: `input_ids` int32 [tokens]; `last_position` int32 [1] = cached + new - 1; `total_tokens`
+ * int32 [1] = cached + new; `positions` int32 [tokens] where `Graph.takesPositions`; `past_key_values.N.key|value` f32
+ * [1, keyValueHeads, cached or capacityTokens, headSize]; the weights of `graphInputs`.
+ * Outputs: `logits` f32 [tokens or 1, vocabularySize]; `present.N.key|value` f32 [1, keyValueHeads, total or
+ * capacityTokens, headSize].
+ *
+ * Inputs of `export`: `input_ids` and `attention_mask` int64 [batch, tokens], `position_ids` int64 where positions are
+ * read, `num_logits_to_keep` int64 [] (0: all). The batch is 1: more than one text is refused when it is run.
  */
 
-import { type Architecture, requiredTensors } from './architecture.ts';
-import { OnnxBuilder } from './onnx.ts';
-import { ropeTables } from './rope.ts';
+import type { LiveForm } from '../formats/block-quantised.ts';
+import type { Architecture, Block } from './architecture.ts';
+import { attention } from './graph-attention.ts';
+import { type Drawing, feeds, openDrawing } from './graph-drawing.ts';
+import { feedForward } from './graph-feed-forward.ts';
+import { normed } from './graph-norm.ts';
+import { embedded, linear } from './graph-weights.ts';
+import type { ExternalData, FloatType } from './onnx.ts';
+
+export { type GraphInput, graphInputs } from './graph-weights.ts';
 
 /** What a graph shall be like. */
 export interface GraphOptions {
   /** Logits of the last new token only (generation), or of all (perplexity). */
   readonly logits: 'last' | 'all';
-  /** Weights to build in as constants; null makes them inputs, so that an edit shows in the next run. */
-  readonly constants: ReadonlyMap<string, Float32Array> | null;
+  /** How each matrix is held, by tensor name; absent means f32. */
+  readonly forms?: ReadonlyMap<string, LiveForm>;
+  /** Weights to build in, by the names of `graphInputs`; null makes them inputs, so that an edit shows in the next run. */
+  readonly constants: ReadonlyMap<string, Float32Array | Uint8Array> | null;
+  /** Weights that lie in another file, by the names of `graphInputs`. */
+  readonly externals?: ReadonlyMap<string, ExternalData>;
+  /** Most tokens of a text: what rope tables cover and a static cache holds. Default: the architecture's `contextTokens`. */
+  readonly capacityTokens?: number;
+  /**
+   * `run` (default): any number of new tokens. `step`: exactly one, fit for graph capture: every input on the GPU and
+   * int32, fixed shapes, `static` cache. `export`: the names and types that transformers.js feeds.
+   */
+  readonly purpose?: 'run' | 'step' | 'export';
+  /**
+   * `growing` (default): past and present have as many rows as there are tokens. `static`: both have the same rows (`step`:
+   * `capacityTokens`; else any number that holds the text) and shall be one buffer, written in place; only where the
+   * architecture's `cacheKind` is `static`.
+   */
+  readonly cache?: 'growing' | 'static';
+  /** What the graph computes in. Default: float32. */
+  readonly floats?: FloatType;
 }
 
 /** A finished graph. */
 export interface Graph {
   /** A ModelProto. */
   readonly model: Uint8Array<ArrayBuffer>;
-  /** True where `position` is an input. */
-  readonly takesPosition: boolean;
+  /**
+   * True where `positions` is an input: where each new token stands, from 0. Where the architecture has
+   * `ropeSwitchTokens` and the whole text, with all that this call is going to run, is longer than that, each position
+   * is given plus `capacityTokens`: the second half of the tables holds the other rotation.
+   */
+  readonly takesPositions: boolean;
 }
 
-/** GroupQueryAttention can rotate heads itself only in multiples of this. */
-const FUSED_ROTATION_MULTIPLE = 16;
-
-/** Builds the graph. Pure; the tables of positions make it about `contextTokens` x `headSize` x 4 bytes large. */
+/**
+ * Builds the graph. Pure; the tables of positions make it about `capacityTokens` x `headSize` x 4 bytes large.
+ * @throws RangeError where a static cache or a step is asked of an architecture that cannot have it.
+ */
 export function buildGraph(architecture: Architecture, options: GraphOptions): Graph {
-  const { heads, keyValueHeads, headSize, contextTokens, bias } = architecture;
-  const builder = new OnnxBuilder(architecture.modelType);
-  const rotatesInAttention = headSize % FUSED_ROTATION_MULTIPLE === 0;
+  const drawing = openDrawing(architecture, options);
+  const { builder, isExport, tokens } = drawing;
 
-  const ids = builder.input('input_ids', 'int32', ['tokens']);
-  const lastPosition = builder.input('last_position', 'int32', [1]);
-  const totalTokens = builder.input('total_tokens', 'int32', [1]);
-  const position = rotatesInAttention ? '' : builder.input('position', 'int64', [1]);
-  for (const { name, shape } of requiredTensors(architecture)) {
-    const data = options.constants?.get(name);
-    if (data) builder.constant(name, shape, data);
-    else builder.input(name, 'float32', shape);
+  let hidden = embedded(drawing);
+  architecture.blocks.forEach((facts, layer) => {
+    hidden = block(drawing, hidden, facts, layer);
+  });
+  if (isExport) {
+    // The last n rows: from -n on, and -0 is the first row.
+    const start = builder.node('Neg', [drawing.feed('num_logits_to_keep')], 'logits.start');
+    const flat = builder.node('Reshape', [start, drawing.integers([1])], 'logits.start.flat');
+    const ends = [drawing.integers([2 ** 31 - 1]), drawing.integers([0])];
+    hidden = builder.node('Slice', [hidden, flat, ...ends], 'logits.kept');
+  } else if (options.logits === 'last' && tokens !== 1) {
+    const [start, end, axis] = [-1, 2 ** 31 - 1, 0].map((value) => drawing.integers([value]));
+    hidden = builder.node('Slice', [hidden, start ?? '', end ?? '', axis ?? ''], 'logits.last');
   }
-  const tables = ropeTables(architecture.rope, headSize, contextTokens);
-  const cos = builder.constant('rope.cos', [contextTokens, headSize / 2], tables.cos);
-  const sin = builder.constant('rope.sin', [contextTokens, headSize / 2], tables.sin);
-  const queryShape = builder.constant('shape.query', [3], BigInt64Array.of(1n, -1n, BigInt(heads * headSize)));
-  const keyShape = builder.constant('shape.key', [3], BigInt64Array.of(1n, -1n, BigInt(keyValueHeads * headSize)));
-  const flatShape = builder.constant('shape.flat', [2], BigInt64Array.of(-1n, BigInt(heads * headSize)));
+  logits(drawing, normed(drawing, hidden, architecture.finalNorm, 'final'));
+  const rows = isExport ? ['batch_size', 'kept'] : [options.logits === 'last' ? 1 : tokens];
+  builder.output('logits', 'float32', [...rows, architecture.vocabularySize]);
+  const takesPositions = feeds(drawing).has('positions');
+  return { model: builder.finish(), takesPositions };
+}
 
-  /** x [tokens, in] times weight [out, in] transposed, plus the bias where there is one. */
-  const linear = (x: string, name: string, hasBias: boolean) =>
-    builder.node('Gemm', [x, `${name}.weight`, ...(hasBias ? [`${name}.bias`] : [])], name, { transB: 1 });
-  const norm = (x: string, name: string) =>
-    builder.node('SimplifiedLayerNormalization', [x, `${name}.weight`], name, {
-      axis: -1,
-      epsilon: { float: architecture.normEpsilon },
-      stash_type: 1,
-    });
-  const rotate = (x: string) =>
-    builder.node('com.microsoft.RotaryEmbedding', [x, position, cos, sin], `${x}.rotated`, { interleaved: 0 });
+/** One layer around the residual stream x [tokens, hiddenSize]. */
+function block(drawing: Drawing, x: string, facts: Block, layer: number): string {
+  const name = `block.${layer}`;
+  const { builder } = drawing;
+  const scaled = (value: string) =>
+    facts.residualScale === 1
+      ? value
+      : builder.node('Mul', [value, drawing.float(facts.residualScale)], `${value}.scaled`);
 
-  /** Attention over the cache and the new tokens; x is [tokens, hiddenSize], normed. */
-  const attention = (x: string, layer: number) => {
-    const prefix = `model.layers.${layer}.self_attn`;
-    const project = (which: string, shape: string) =>
-      builder.node('Reshape', [linear(x, `${prefix}.${which}_proj`, bias.qkv), shape], `${prefix}.${which}`);
-    const query = project('q', queryShape);
-    const key = project('k', keyShape);
-    const value = project('v', keyShape);
-    const cache = ['key', 'value'].map((part) => {
-      const past = `past_key_values.${layer}.${part}`;
-      const present = `present.${layer}.${part}`;
-      builder.input(past, 'float32', [1, keyValueHeads, 'cached', headSize]);
-      builder.output(present, 'float32', [1, keyValueHeads, 'total', headSize]);
-      return { past, present };
-    });
-    const [mixed, presents] = [`${prefix}.mixed`, cache.map(({ present }) => present)];
-    const pasts = cache.map(({ past }) => past);
-    const attributes = { num_heads: heads, kv_num_heads: keyValueHeads, do_rotary: rotatesInAttention ? 1 : 0 };
-    builder.node(
-      'com.microsoft.GroupQueryAttention',
-      rotatesInAttention
-        ? [query, key, value, ...pasts, lastPosition, totalTokens, cos, sin]
-        : [rotate(query), rotate(key), value, ...pasts, lastPosition, totalTokens],
-      [mixed, ...presents],
-      attributes,
-    );
-    const flat = builder.node('Reshape', [mixed, flatShape], `${mixed}.flat`);
-    return linear(flat, `${prefix}.o_proj`, bias.attentionOutput);
-  };
-
-  const feedForward = (x: string, layer: number) => {
-    const prefix = `model.layers.${layer}.mlp`;
-    const gate = linear(x, `${prefix}.gate_proj`, bias.feedForward);
-    const up = linear(x, `${prefix}.up_proj`, bias.feedForward);
-    const opened = builder.node('Mul', [gate, builder.node('Sigmoid', [gate], `${prefix}.gate`)], `${prefix}.silu`);
-    const gated = builder.node('Mul', [opened, up], `${prefix}.gated`);
-    return linear(gated, `${prefix}.down_proj`, bias.feedForward);
-  };
-
-  let hidden = builder.node('Gather', ['model.embed_tokens.weight', ids], 'model.embed_tokens');
-  for (let layer = 0; layer < architecture.layers; layer++) {
-    const prefix = `model.layers.${layer}`;
-    const attended = attention(norm(hidden, `${prefix}.input_layernorm`), layer);
-    hidden = builder.node('Add', [hidden, attended], `${prefix}.attended`);
-    const fed = feedForward(norm(hidden, `${prefix}.post_attention_layernorm`), layer);
-    hidden = builder.node('Add', [hidden, fed], `${prefix}.output`);
+  const read = normed(drawing, x, facts.attentionNorm, `${name}.attention.read`);
+  const mixed = attention(drawing, read, facts.attention, layer);
+  const attended = scaled(normed(drawing, mixed, facts.attentionOutputNorm, `${name}.attention.said`));
+  if (facts.isParallel) {
+    const other =
+      facts.feedForwardNorm === null ? read : normed(drawing, x, facts.feedForwardNorm, `${name}.feed.read`);
+    const fed = feedForward(drawing, other, facts.feedForward, `${name}.feed`);
+    const said = scaled(normed(drawing, fed, facts.feedForwardOutputNorm, `${name}.feed.said`));
+    const both = builder.node('Add', [attended, said], `${name}.both`);
+    return builder.node('Add', [x, both], `${name}.stream`);
   }
-  if (options.logits === 'last') {
-    const [start, end, axis] = [-1n, BigInt(2 ** 31 - 1), 0n].map((value, index) =>
-      builder.constant(`slice.${index}`, [1], BigInt64Array.of(value)),
-    ) as [string, string, string];
-    hidden = builder.node('Slice', [hidden, start, end, axis], 'model.last');
-  }
-  const normed = norm(hidden, 'model.norm');
-  const head = architecture.isTied ? 'model.embed_tokens.weight' : 'lm_head.weight';
-  builder.node('Gemm', [normed, head], 'logits', { transB: 1 });
-  builder.output('logits', 'float32', [options.logits === 'last' ? 1 : 'tokens', architecture.vocabularySize]);
-  return { model: builder.finish(), takesPosition: !rotatesInAttention };
+  const added = builder.node('Add', [x, attended], `${name}.attention.stream`);
+  const stream = normed(drawing, added, facts.attentionStreamNorm, `${name}.attention.normed`);
+  const next = normed(drawing, stream, facts.feedForwardNorm, `${name}.feed.read`);
+  const fed = feedForward(drawing, next, facts.feedForward, `${name}.feed`);
+  const said = scaled(normed(drawing, fed, facts.feedForwardOutputNorm, `${name}.feed.said`));
+  const sum = builder.node('Add', [stream, said], `${name}.stream`);
+  return normed(drawing, sum, facts.feedForwardStreamNorm, `${name}.normed`);
+}
+
+/** The output matrix, its factor and its cap; the last node computes, as graph capture needs it. */
+function logits(drawing: Drawing, x: string): void {
+  const { builder, architecture, isExport } = drawing;
+  const { scale, softCap, linear: matrix } = architecture.head;
+  const end = isExport ? 'logits.flat' : 'logits';
+  const steps: ((value: string, output: string) => string)[] = [
+    (value, output) => linear(drawing, value, matrix, output),
+  ];
+  const times = (factor: number) => (value: string, output: string) =>
+    builder.node('Mul', [value, drawing.float(factor)], output);
+  if (softCap !== null) {
+    steps.push(times(scale / softCap), (value, output) => builder.node('Tanh', [value], output), times(softCap));
+  } else if (scale !== 1) steps.push(times(scale));
+  const value = steps.reduce(
+    (previous, step, index) => step(previous, index === steps.length - 1 ? end : `logits.${index}`),
+    x,
+  );
+  if (isExport) builder.node('Reshape', [value, drawing.integers([1, -1, architecture.vocabularySize])], 'logits');
 }

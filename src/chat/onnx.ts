@@ -4,11 +4,28 @@
  * is in `graph.ts`.
  */
 
+import { encode } from '../formats/codec.ts';
 import { ProtobufWriter } from './protobuf.ts';
 
 /** Element types that our graphs use, with ONNX's own numbers (TensorProto.DataType). */
-const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7 } as const;
+const ELEMENT_TYPES = { float32: 1, uint8: 2, int32: 6, int64: 7, float16: 10 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
+
+/** In which type a graph computes. */
+export type FloatType = 'float32' | 'float16';
+
+/** Where the bytes of a constant lie outside the model's file. */
+export interface ExternalData {
+  /** The data file's name beside the model's. */
+  readonly location: string;
+  /** Position of the first byte in it. */
+  readonly offset: number;
+  /** Number of bytes. */
+  readonly length: number;
+}
+
+/** The largest finite float16. */
+const LARGEST_HALF = 65_504;
 
 /** A dimension: its size, or the name of a size that is known at run time. */
 export type Dimension = number | string;
@@ -17,17 +34,24 @@ export type Dimension = number | string;
 export type Attribute = number | string | { readonly float: number } | readonly number[];
 
 /** The set of operators for com.microsoft, and the standard opset that our nodes are written against. */
-const STANDARD_OPSET = 21;
+const STANDARD_OPSET = 23;
 const MICROSOFT_OPSET = 1;
 const IR_VERSION = 10;
 
 /** Collects a graph in the order in which its nodes run. Names of values are the caller's and must be unique. */
 export class OnnxBuilder {
   readonly #graph = new ProtobufWriter();
+  readonly #floats: FloatType;
   #nodes = 0;
 
-  constructor(name: string) {
+  /** @param floats what `float32` means in this graph: with `float16` every input, output and constant of it is that. */
+  constructor(name: string, floats: FloatType = 'float32') {
     this.#graph.string(2, name); // GraphProto.name
+    this.#floats = floats;
+  }
+
+  #type(type: ElementType): ElementType {
+    return type === 'float32' ? this.#floats : type;
   }
 
   /**
@@ -59,23 +83,48 @@ export class OnnxBuilder {
 
   /** Adds a graph input and returns its name. */
   input(name: string, type: ElementType, shape: readonly Dimension[]): string {
-    this.#graph.message(11, (info) => writeValueInfo(info, name, type, shape));
+    this.#graph.message(11, (info) => writeValueInfo(info, name, this.#type(type), shape));
     return name;
   }
 
   /** Adds a graph output; a node must produce the value. */
   output(name: string, type: ElementType, shape: readonly Dimension[]): void {
-    this.#graph.message(12, (info) => writeValueInfo(info, name, type, shape));
+    this.#graph.message(12, (info) => writeValueInfo(info, name, this.#type(type), shape));
   }
 
   /** Adds a constant and returns its name. The data is little-endian, as on every machine this runs on. */
-  constant(name: string, shape: readonly number[], data: Float32Array | Int32Array | BigInt64Array): string {
-    const type: ElementType = data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : 'int64';
+  constant(
+    name: string,
+    shape: readonly number[],
+    data: Float32Array | Int32Array | BigInt64Array | Uint8Array,
+  ): string {
+    const type = this.#type(typeOf(data));
     this.#graph.message(5, (tensor) => {
       for (const size of shape) tensor.integer(1, size);
       tensor.integer(2, ELEMENT_TYPES[type]);
       tensor.string(8, name);
-      tensor.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      tensor.bytes(9, type === 'float16' ? halves(data as Float32Array) : bytesOf(data));
+    });
+    return name;
+  }
+
+  /**
+   * Adds a constant whose bytes lie in another file, and returns its name.
+   * TensorProto: external_data 13 {key 1, value 2}, data_location 14 (EXTERNAL 1).
+   */
+  external(name: string, type: ElementType, shape: readonly number[], data: ExternalData): string {
+    this.#graph.message(5, (tensor) => {
+      for (const size of shape) tensor.integer(1, size);
+      tensor.integer(2, ELEMENT_TYPES[this.#type(type)]);
+      tensor.string(8, name);
+      for (const [key, value] of Object.entries({
+        location: data.location,
+        offset: String(data.offset),
+        length: String(data.length),
+      })) {
+        tensor.message(13, (entry) => entry.string(1, key).string(2, value));
+      }
+      tensor.integer(14, 1);
     });
     return name;
   }
@@ -90,6 +139,22 @@ export class OnnxBuilder {
       .message(8, (opset) => opset.string(1, 'com.microsoft').integer(2, MICROSOFT_OPSET))
       .finish();
   }
+}
+
+function typeOf(data: Float32Array | Int32Array | BigInt64Array | Uint8Array): ElementType {
+  if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Int32Array) return 'int32';
+  return data instanceof Uint8Array ? 'uint8' : 'int64';
+}
+
+function bytesOf(data: ArrayBufferView): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** A graph's own numbers in half precision: finite ones stay finite, such as the bounds that stand for infinity. */
+function halves(data: Float32Array): Uint8Array {
+  const within = data.map((x) => (Number.isFinite(x) ? Math.max(-LARGEST_HALF, Math.min(LARGEST_HALF, x)) : x));
+  return encode(within, 'F16');
 }
 
 /** AttributeProto: name 1, f 2, i 3, s 4, ints 8, type 20 (FLOAT 1, INT 2, STRING 3, INTS 7). */

@@ -1,207 +1,578 @@
 /**
- * Session: an onnxruntime session over one graph and one set of weights, on the GPU device that holds them or on the
- * CPU. It runs new tokens after cached ones and gives logits. Which token comes next is `sampling.ts`; text is
- * `tokenizer.ts`.
+ * Session: onnxruntime over one graph and one set of weights, on the GPU device that holds them or on the CPU. It runs
+ * new tokens after cached ones and gives logits. On the GPU pieces of text go through one session, single tokens through
+ * a captured one (`session-step.ts`), and keys and values lie in place (`cache-slots.ts`). Which token comes next is
+ * `sampler.ts`; text is `tokenizer.ts`.
  */
 
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { CancelledFault, DeviceFault, throwIfCancelled } from '../bytes/fault.ts';
+import type { LiveForm } from '../formats/block-quantised.ts';
+import { BUFFER_USAGE } from '../gpu/buffers.ts';
 import { type Architecture, requiredTensors } from './architecture.ts';
-import { KeyValueCache } from './cache.ts';
+import { GrowingKeyValues, KeyValueCache, StaticKeyValues } from './cache.ts';
+import { CacheSlots, type KeyValueSlot } from './cache-slots.ts';
 import { eventLoop } from './event-loop.ts';
-import { buildGraph } from './graph.ts';
+import { buildGraph, graphInputs } from './graph.ts';
+import type { ExternalData } from './onnx.ts';
 import { inTurn, loadRuntime, type Runtime } from './runtime.ts';
-import { type ChatWeights, checkWeights } from './weights.ts';
+import { gpuBufferOf, RuntimeBuffers } from './runtime-buffers.ts';
+import { type DevicePaths, selfCheck } from './self-check.ts';
+import { CapturedStep } from './session-step.ts';
+import { type ChatWeights, checkWeights, type CpuWeights, formsOf, keepsCopy } from './weights.ts';
 
-/** Most tokens of a prompt in one run: between two runs a chat can be stopped, and a slow GPU stays responsive. */
-const CHUNK_TOKENS = 256;
+/** Most tokens of a prompt in one run on the CPU: between two runs a chat can be stopped. */
+const CPU_CHUNK_TOKENS = 64;
+
+/** Most tokens of one text where nobody says otherwise. */
+export const DEFAULT_CAPACITY_TOKENS = 4096;
+
+/** Logits of all tokens of a run are there at once: never more than this. */
+const MAX_ROWS_BYTES = 16 * 2 ** 20;
+
+/** Captured and ordinary runs may add in another order. */
+const CAPTURE_TOLERANCE = 1e-3;
 
 /**
- * onnxruntime's attention over 32 or more new tokens assumes subgroups of at least 8 lanes and is silently wrong
- * with fewer (see `chunkTokens`).
+ * Logits where they were made, row by row, `rows` x `vocabularySize` f32 from byte 0. Valid until the next run with the
+ * same cache, or its end; neither to be written nor destroyed by the reader.
  */
-const SAFE_CHUNK_TOKENS = 31;
+export type LogitsRows =
+  | {
+      readonly kind: 'gpu';
+      readonly device: GPUDevice;
+      readonly buffer: GPUBuffer;
+      readonly rows: number;
+      readonly vocabularySize: number;
+    }
+  | { readonly kind: 'cpu'; readonly data: Float32Array; readonly rows: number; readonly vocabularySize: number };
+
+/** Is given the rows of each piece of a text in order; `start` counts the rows before them. The next piece waits. */
+export type RowsReader = (rows: LogitsRows, start: number) => Promise<void> | void;
 
 /** How a session was opened. */
 export interface SessionOptions {
   /** Logits of the last token of a run (generation), or of all its tokens (perplexity). */
   readonly logits: 'last' | 'all';
+  /** Most tokens of one text; default: what the model was trained for, at most DEFAULT_CAPACITY_TOKENS. */
+  readonly capacityTokens?: number;
   /** Overrides how many tokens one run takes; for tests. */
   readonly chunkTokens?: number;
+  /** False runs every token without graph capture; default true. */
+  readonly captures?: boolean;
+  /** What is known of the device already, in place of the self-check. */
+  readonly paths?: DevicePaths;
+}
+
+/** What a session is made of. */
+interface Parts {
+  readonly architecture: Architecture;
+  readonly runtime: Runtime;
+  readonly main: InferenceSession;
+  /** Makes `main` anew, where it holds a copy of the weights; else null. */
+  readonly remake: (() => Promise<InferenceSession>) | null;
+  readonly sessionOptions: InferenceSession.SessionOptions;
+  readonly forms: ReadonlyMap<string, LiveForm>;
+  /** The weights as feeds; empty where they are constants of the graph. */
+  readonly weights: Readonly<Record<string, Tensor>>;
+  readonly logits: 'last' | 'all';
+  readonly capacityTokens: number;
+  readonly chunkTokens: number;
+  readonly device: GPUDevice | null;
+  /** Null where keys and values grow. */
+  readonly buffers: RuntimeBuffers | null;
+  /** Why no steps are captured; null where they are. */
+  readonly obstacle: string | null;
+  /** One sentence of the self-check or of the CPU. */
+  readonly note: string;
 }
 
 /** One session. Its runs are served in turn; several caches may be in use at a time. */
 export class Session {
   readonly architecture: Architecture;
   readonly provider: 'webgpu' | 'wasm';
-  readonly #runtime: Runtime;
-  readonly #session: InferenceSession;
-  /** The weights as feeds; empty where they are constants of the graph. */
-  readonly #weights: ReadonlyMap<string, Tensor>;
-  readonly #takesPosition: boolean;
-  readonly #logits: 'last' | 'all';
-  readonly #chunkTokens: number;
+  /** Most tokens of one text. */
+  readonly capacityTokens: number;
+  readonly #parts: Parts;
+  readonly #slots: CacheSlots | null;
+  readonly #growing = new Set<GrowingKeyValues>();
+  #main: InferenceSession;
+  /** True where `#main` holds a copy of weights that have been edited since. */
+  #isStale = false;
+  #obstacle: string | null;
   #isOpen = true;
   #lost: string | null = null;
 
-  private constructor(
-    architecture: Architecture,
-    runtime: Runtime,
-    session: InferenceSession,
-    weights: ReadonlyMap<string, Tensor>,
-    takesPosition: boolean,
-    logits: 'last' | 'all',
-    chunk: number,
-    device: GPUDevice | null,
-  ) {
+  private constructor(parts: Parts) {
+    const { architecture, device, buffers } = parts;
     this.architecture = architecture;
     this.provider = device ? 'webgpu' : 'wasm';
-    this.#runtime = runtime;
-    this.#session = session;
-    this.#weights = weights;
-    this.#takesPosition = takesPosition;
-    this.#logits = logits;
-    this.#chunkTokens = chunk;
+    this.capacityTokens = parts.capacityTokens;
+    this.#parts = parts;
+    this.#slots = device && buffers ? new CacheSlots(architecture, device, buffers, parts.capacityTokens) : null;
+    this.#main = parts.main;
+    this.#obstacle = parts.obstacle;
     void device?.lost.then((info) => {
       this.#lost = info.message || info.reason;
     });
   }
 
   /**
-   * Opens a session on the device that holds the weights, or on the CPU where they are in memory.
+   * Opens a session on the device that holds the weights, or on the CPU where they are in memory. The first session of a
+   * kind on a device checks the device first (`self-check.ts`).
    * @throws MismatchFault where the weights are not those of the architecture, DeviceFault where the runtime cannot
-   *   be loaded or refuses the graph.
+   *   be loaded or refuses the graph, or where the device computes wrongly.
    */
   static async open(architecture: Architecture, weights: ChatWeights, options: SessionOptions): Promise<Session> {
     const required = requiredTensors(architecture);
     checkWeights(weights, required);
-    const isFixed = weights.kind === 'cpu' && weights.isFixed === true;
-    const constants = isFixed ? new Map([...weights.tensors].map(([name, { data }]) => [name, data])) : null;
-    const graph = buildGraph(architecture, { logits: options.logits, constants });
+    const device = weights.kind === 'gpu' ? weights.device : null;
+    const forms = formsOf(weights);
+    const capacityTokens = Math.min(options.capacityTokens ?? DEFAULT_CAPACITY_TOKENS, architecture.contextTokens);
+    const paths = options.paths ?? (device ? await selfCheck(device, architecture, forms, Session.open) : cpuPaths());
 
-    let runtime: Runtime;
-    let session: InferenceSession;
+    const isStatic = device !== null && architecture.cacheKind === 'static';
+    const copied = weights.kind === 'cpu' && keepsCopy(weights, required) ? weights.tensors : null;
+    const { logits } = options;
+    const graph = buildGraph(architecture, {
+      logits,
+      forms,
+      constants: null,
+      ...(copied ? { externals: externalsOf(copied) } : {}),
+      capacityTokens,
+      purpose: 'run',
+      cache: isStatic ? 'static' : 'growing',
+    });
+    const sessionOptions = sessionOptionsOf(device, paths.fuses);
+    let opened: Pick<Parts, 'runtime' | 'main' | 'remake' | 'buffers'>;
     try {
-      runtime = await loadRuntime();
-      session = await inTurn(() => runtime.InferenceSession.create(graph.model, sessionOptions(architecture, weights)));
+      const runtime = await loadRuntime();
+      // onnxruntime reads the copied weights while it opens, as files beside the model.
+      const externalData = [...(copied ?? [])].map(([path, { data }]) => ({ path, data: bytesOf(data) }));
+      const make = () =>
+        runtime.InferenceSession.create(graph.model, { ...sessionOptions, ...(copied ? { externalData } : {}) });
+      opened = await inTurn(async () => {
+        const main = await make();
+        const buffers = isStatic ? await RuntimeBuffers.open(runtime, device) : null;
+        return { runtime, main, remake: copied ? make : null, buffers };
+      });
     } catch (cause) {
       throw new DeviceFault(`The chat engine could not be started: ${sentence(cause)}`);
     }
-    const feeds = new Map(isFixed ? [] : required.map(({ name }) => [name, weightTensor(runtime, weights, name)]));
-    const device = weights.kind === 'gpu' ? weights.device : null;
-    const chunk = options.chunkTokens ?? (device ? chunkTokens(device) : CHUNK_TOKENS);
-    return new Session(architecture, runtime, session, feeds, graph.takesPosition, options.logits, chunk, device);
+    const feeds = copied
+      ? {}
+      : Object.fromEntries(
+          graphInputs(architecture, forms).map((input) => [input.name, weightTensor(opened.runtime, weights, input)]),
+        );
+    return new Session({
+      ...opened,
+      architecture,
+      sessionOptions,
+      forms,
+      weights: feeds,
+      logits,
+      capacityTokens,
+      chunkTokens: options.chunkTokens ?? chunkFor(architecture, logits, paths.chunkTokens),
+      device,
+      obstacle: captureObstacle(architecture, options, paths, isStatic),
+      note: paths.reason,
+    });
+  }
+
+  /** Which way single tokens run: replayed commands, commands made anew for each token, or the CPU. */
+  get path(): 'captured' | 'direct' | 'cpu' {
+    if (this.provider === 'wasm') return 'cpu';
+    return this.#obstacle === null ? 'captured' : 'direct';
+  }
+
+  /** How it runs here and why so, in sentences for the page. */
+  get reason(): string {
+    if (this.provider === 'wasm') return this.#parts.note;
+    const { windowTokens } = this.architecture;
+    const way =
+      this.#obstacle !== null
+        ? `Commands are made anew for each token: ${this.#obstacle}.`
+        : windowTokens !== null && windowTokens < this.capacityTokens
+          ? `Each token replays recorded commands, up to the model's window of ${windowTokens} tokens.`
+          : 'Each token replays recorded commands.';
+    return this.#parts.note === '' ? way : `${way} ${this.#parts.note}`;
+  }
+
+  /** Why steps that should have been captured are not, as the end of a sentence; null where nothing failed. */
+  get captureFailure(): string | null {
+    return this.#parts.obstacle === null ? this.#obstacle : null;
+  }
+
+  /** True once the device is gone. */
+  get isLost(): boolean {
+    return this.#lost !== null;
+  }
+
+  /** Bytes that the session and its caches hold beside the weights. */
+  get bytes(): number {
+    let bytes = this.#slots?.bytes ?? 0;
+    for (const storage of this.#growing) bytes += storage.bytes;
+    return bytes;
+  }
+
+  /** Bytes that each token of a text adds to its cache. */
+  get kvBytesPerToken(): number {
+    const { layers, keyValueHeads, headSize } = this.architecture;
+    return 2 * layers * keyValueHeads * headSize * 4;
   }
 
   /** An empty cache for one text. Give it back with `cache.dispose()`. */
   newCache(): KeyValueCache {
-    return new KeyValueCache(this.architecture, this.#runtime);
+    if (this.#slots) return new KeyValueCache(new StaticKeyValues((slot) => this.#giveBack(slot)));
+    const { runtime, device } = this.#parts;
+    const storage = new GrowingKeyValues(this.architecture, runtime, device, () => this.#growing.delete(storage));
+    this.#growing.add(storage);
+    return new KeyValueCache(storage);
   }
 
   /**
-   * Runs new tokens after those in the cache, which then holds them too. A prompt goes in pieces.
-   * @param ids at least one, all inside the vocabulary; with the cached ones at most `contextTokens`.
+   * Runs new tokens after those in the cache, which then holds them too, and brings the logits here. Like `advance`.
    * @returns logits f32 [vocabularySize] of the last token, or [ids.length, vocabularySize] for a session with
    *   `logits: 'all'`; the array is the caller's.
+   */
+  async run(ids: readonly number[], cache: KeyValueCache, signal?: AbortSignal): Promise<Float32Array> {
+    if (this.#parts.logits === 'last') return (await readRows(await this.advance(ids, cache, signal))).slice();
+    const { vocabularySize } = this.architecture;
+    const whole = new Float32Array(ids.length * vocabularySize);
+    await this.advance(ids, cache, signal, async (rows, start) => {
+      whole.set(await readRows(rows), start * vocabularySize);
+    });
+    return whole;
+  }
+
+  /**
+   * Runs new tokens after those in the cache, which then holds them too, and leaves the logits where they were made. A
+   * prompt goes in pieces.
+   * @param ids at least one, all inside the vocabulary; with the cached ones at most `capacityTokens`.
+   * @param onRows is given the logits of each piece, which are lost when the next one runs.
+   * @returns logits of the last token, or for `logits: 'all'` of all tokens of the last piece.
    * @throws CancelledFault between two pieces where the signal is aborted, or after `dispose`; DeviceFault where a
    *   run fails. The cache then holds the pieces that were run.
    */
-  async run(ids: readonly number[], cache: KeyValueCache, signal?: AbortSignal): Promise<Float32Array> {
-    const { contextTokens, vocabularySize } = this.architecture;
+  async advance(
+    ids: readonly number[],
+    cache: KeyValueCache,
+    signal?: AbortSignal,
+    onRows?: RowsReader,
+  ): Promise<LogitsRows> {
+    const { vocabularySize, ropeSwitchTokens } = this.architecture;
+    const total = cache.tokens + ids.length;
     if (ids.length === 0) throw new RangeError('A run needs at least one token.');
-    if (cache.tokens + ids.length > contextTokens) throw new RangeError(`A run would exceed ${contextTokens} tokens.`);
+    if (total > this.capacityTokens) throw new RangeError(`A run would exceed ${this.capacityTokens} tokens.`);
     if (!ids.every((id) => Number.isInteger(id) && id >= 0 && id < vocabularySize)) {
       throw new RangeError(`A token is outside the vocabulary of ${vocabularySize}.`);
     }
-    const pieces: Float32Array[] = [];
-    for (let start = 0; start < ids.length; start += this.#chunkTokens) {
-      // So that a stop can arrive while the CPU computes.
-      if (start > 0) await eventLoop();
-      throwIfCancelled(signal);
-      pieces.push(await inTurn(() => this.#step(ids.slice(start, start + this.#chunkTokens), cache)));
+    const isLong = ropeSwitchTokens !== null && total > ropeSwitchTokens;
+    if (cache.isLong !== isLong && cache.tokens > 0) {
+      // All its positions would be rotated otherwise: they are read again.
+      const held = cache.ids;
+      cache.rewind(0);
+      cache.isLong = isLong;
+      await this.#read(held, cache, signal);
     }
-    return this.#logits === 'all' ? joined(pieces) : (pieces[pieces.length - 1] ?? new Float32Array());
+    cache.isLong = isLong;
+    return this.#read(ids, cache, signal, onRows);
+  }
+
+  /**
+   * To be called after weights were edited: where the session holds a copy of them it makes a new one before its next
+   * run; otherwise the next run sees the edit anyway. Caches of the old weights are the caller's to throw away.
+   */
+  weightsChanged(): void {
+    this.#isStale = this.#parts.remake !== null;
   }
 
   /** Releases the session after the run that may be on its way; the weights stay the caller's. */
   async dispose(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    const { weights, buffers } = this.#parts;
     await inTurn(async () => {
+      await this.#slots?.dispose();
+      for (const storage of [...this.#growing]) storage.dispose();
       // Tensors over the caller's buffers; disposing of them leaves the buffers alone.
-      for (const tensor of this.#weights.values()) tensor.dispose();
-      await this.#session.release();
+      for (const tensor of Object.values(weights)) tensor.dispose();
+      await this.#main.release();
+      await buffers?.dispose();
     });
   }
 
-  /** One run; the outputs' keys and values go to the cache, the logits to the caller. */
-  async #step(ids: readonly number[], cache: KeyValueCache): Promise<Float32Array> {
-    if (!this.#isOpen) throw new CancelledFault('The chat was closed.');
-    const { Tensor } = this.#runtime;
-    const total = cache.tokens + ids.length;
-    const feeds: Record<string, Tensor> = {
-      ...Object.fromEntries(this.#weights),
-      ...Object.fromEntries(cache.feeds),
-      input_ids: new Tensor('int32', Int32Array.from(ids), [ids.length]),
-      last_position: new Tensor('int32', Int32Array.of(total - 1), [1]),
-      total_tokens: new Tensor('int32', Int32Array.of(total), [1]),
-    };
-    if (this.#takesPosition) feeds['position'] = new Tensor('int64', BigInt64Array.of(BigInt(cache.tokens)), [1]);
-    let outputs: InferenceSession.ReturnType;
-    try {
-      outputs = await this.#session.run(feeds);
-    } catch (cause) {
-      throw new DeviceFault(
-        this.#lost === null
-          ? `The chat engine failed: ${sentence(cause)}`
-          : `The graphics device was lost (${this.#lost}); merge again to go on.`,
-      );
+  async #read(
+    ids: readonly number[],
+    cache: KeyValueCache,
+    signal?: AbortSignal,
+    onRows?: RowsReader,
+  ): Promise<LogitsRows> {
+    const { chunkTokens, device } = this.#parts;
+    let rows: LogitsRows | null = null;
+    let before: Promise<unknown> = Promise.resolve();
+    for (let start = 0; start < ids.length; start += chunkTokens) {
+      if (start > 0) {
+        // So that a stop can arrive while the CPU computes, and the GPU has no more than two pieces waiting.
+        await eventLoop();
+        await before;
+        before = device?.queue.onSubmittedWorkDone().catch(() => undefined) ?? before;
+      }
+      throwIfCancelled(signal);
+      rows = await inTurn(() => this.#piece(ids.slice(start, start + chunkTokens), cache));
+      await onRows?.(rows, start);
     }
-    cache.take(outputs, ids.length);
-    return (outputs['logits'] as Tensor).data as Float32Array;
+    if (rows === null) throw new RangeError('A run needs at least one token.');
+    return rows;
+  }
+
+  /** One run, in turn. */
+  async #piece(ids: readonly number[], cache: KeyValueCache): Promise<LogitsRows> {
+    if (!this.#isOpen) throw new CancelledFault('The chat was closed.');
+    const { storage } = cache;
+    try {
+      await this.#refresh();
+      if (storage.kind === 'growing') return await this.#grow(ids, cache, storage);
+      const total = cache.tokens + ids.length;
+      const slot = await this.#slotFor(storage, cache.tokens, total);
+      const window = this.architecture.windowTokens ?? Number.POSITIVE_INFINITY;
+      const [only] = ids;
+      if (only !== undefined && ids.length === 1 && this.#obstacle === null && total <= window) {
+        return await this.#step(only, cache, slot);
+      }
+      return await this.#direct(ids, cache, slot);
+    } catch (cause) {
+      throw this.#fault(cause);
+    }
+  }
+
+  /** Opens the session again where its copy of the weights is old; the old one goes first, for its memory. */
+  async #refresh(): Promise<void> {
+    const { remake } = this.#parts;
+    if (!this.#isStale || remake === null) return;
+    await this.#main.release();
+    this.#main = await remake();
+    this.#isStale = false;
+  }
+
+  async #slotFor(storage: StaticKeyValues, heldTokens: number, tokens: number): Promise<KeyValueSlot> {
+    const slots = this.#slots;
+    if (!slots) throw new Error('a static cache belongs to another session');
+    storage.slot ??= await slots.take(tokens);
+    if (storage.slot.capacityTokens < tokens) await slots.grow(storage.slot, tokens, heldTokens);
+    return storage.slot;
+  }
+
+  /** A run that replaces the cache's tensors with longer ones. */
+  async #grow(ids: readonly number[], cache: KeyValueCache, storage: GrowingKeyValues): Promise<LogitsRows> {
+    const { weights } = this.#parts;
+    const outputs = await this.#main.run({
+      ...weights,
+      ...Object.fromEntries(storage.feeds),
+      ...this.#numbers(ids, cache, this.capacityTokens),
+    });
+    storage.take(outputs);
+    cache.added(ids);
+    return this.#rows(outputs['logits']);
+  }
+
+  /** A run that writes into the slot. */
+  async #direct(ids: readonly number[], cache: KeyValueCache, slot: KeyValueSlot): Promise<LogitsRows> {
+    const { weights, logits } = this.#parts;
+    slot.allLogits?.dispose();
+    slot.allLogits = null;
+    const outputs = await this.#main.run(
+      { ...weights, ...slot.pasts, ...this.#numbers(ids, cache, this.capacityTokens) },
+      { ...slot.presents, logits: logits === 'last' ? slot.logits : null },
+    );
+    if (logits === 'all') slot.allLogits = outputs['logits'] ?? null;
+    cache.added(ids);
+    return this.#rows(slot.allLogits ?? slot.logits);
+  }
+
+  /** One token by replayed commands; the first ones are compared with ordinary runs. */
+  async #step(id: number, cache: KeyValueCache, slot: KeyValueSlot): Promise<LogitsRows> {
+    const position = cache.tokens;
+    try {
+      slot.step ??= await this.#openStep(slot);
+      await slot.step.run({
+        input_ids: id,
+        positions: cache.isLong ? position + slot.capacityTokens : position,
+        last_position: position,
+        total_tokens: position + 1,
+      });
+    } catch (cause) {
+      if (this.#lost !== null) throw cause;
+      return this.#withoutCapture(id, cache, slot, `they could not be recorded here (${sentence(cause, '')})`);
+    }
+    if (slot.step.unproven === 0) {
+      cache.added([id]);
+      return this.#rows(slot.logits);
+    }
+    const captured = (await readRows(this.#rows(slot.logits))).slice();
+    // It writes the same keys and values at the same position.
+    const rows = await this.#direct([id], cache, slot);
+    if (!agree(captured, await readRows(rows))) {
+      cache.rewind(position);
+      return this.#withoutCapture(id, cache, slot, 'replayed ones gave other numbers here');
+    }
+    slot.step.unproven--;
+    return rows;
+  }
+
+  async #openStep(slot: KeyValueSlot): Promise<CapturedStep> {
+    const { architecture, forms, weights, runtime, device, sessionOptions } = this.#parts;
+    if (!device) throw new Error('steps are captured on a GPU only');
+    const { model } = buildGraph(architecture, {
+      logits: 'last',
+      forms,
+      constants: null,
+      capacityTokens: slot.capacityTokens,
+      purpose: 'step',
+      cache: 'static',
+    });
+    return CapturedStep.open({ runtime, device, model, sessionOptions, weights, slot });
+  }
+
+  /** Gives capture up for good. What it may have written into the slot is written again. */
+  async #withoutCapture(id: number, cache: KeyValueCache, slot: KeyValueSlot, obstacle: string): Promise<LogitsRows> {
+    this.#obstacle = obstacle;
+    await slot.step?.dispose().catch(() => undefined);
+    slot.step = null;
+    const held = cache.ids;
+    cache.rewind(0);
+    const { chunkTokens } = this.#parts;
+    for (let start = 0; start < held.length; start += chunkTokens) {
+      await this.#direct(held.slice(start, start + chunkTokens), cache, slot);
+    }
+    return this.#direct([id], cache, slot);
+  }
+
+  /** The small inputs of an ordinary run: those that its graph wants. */
+  #numbers(ids: readonly number[], cache: KeyValueCache, capacityTokens: number): Record<string, Tensor> {
+    const { runtime } = this.#parts;
+    const past = cache.tokens;
+    const first = cache.isLong ? past + capacityTokens : past;
+    const int32 = (values: readonly number[]) => new runtime.Tensor('int32', Int32Array.from(values), [values.length]);
+    const all: Readonly<Record<string, () => Tensor>> = {
+      input_ids: () => int32(ids),
+      positions: () => int32(ids.map((_, index) => first + index)),
+      last_position: () => int32([past + ids.length - 1]),
+      total_tokens: () => int32([past + ids.length]),
+    };
+    return Object.fromEntries(
+      Object.entries(all).flatMap(([name, make]) => (this.#main.inputNames.includes(name) ? [[name, make()]] : [])),
+    );
+  }
+
+  #rows(logits: Tensor | undefined): LogitsRows {
+    const { vocabularySize } = this.architecture;
+    if (!logits) throw new Error('the graph gave no logits');
+    const rows = logits.dims[0] ?? 0;
+    const { device } = this.#parts;
+    return device
+      ? { kind: 'gpu', device, buffer: gpuBufferOf(logits), rows, vocabularySize }
+      : { kind: 'cpu', data: logits.data as Float32Array, rows, vocabularySize };
+  }
+
+  #giveBack(slot: KeyValueSlot): void {
+    const surplus = this.#slots?.give(slot) ?? null;
+    if (surplus) void inTurn(async () => this.#slots?.free(surplus)).catch(() => undefined);
+  }
+
+  #fault(cause: unknown): DeviceFault {
+    return new DeviceFault(
+      this.#lost === null
+        ? `The chat engine failed: ${sentence(cause)}`
+        : `The graphics device was lost (${this.#lost}); merge again to go on.`,
+    );
   }
 }
 
-/** The most tokens of one run on a device whose attention kernel is right. */
-export function chunkTokens(device: GPUDevice): number {
-  const hasSmallSubgroups = device.features.has('subgroups') && (device.adapterInfo.subgroupMinSize ?? 0) < 8;
-  return hasSmallSubgroups ? SAFE_CHUNK_TOKENS : CHUNK_TOKENS;
+/** Tokens of one run: fewer where all their logits are wanted and the vocabulary is large. */
+function chunkFor({ vocabularySize }: Architecture, logits: 'last' | 'all', most: number): number {
+  if (logits === 'last') return most;
+  return Math.max(1, Math.min(most, Math.floor(MAX_ROWS_BYTES / (vocabularySize * 4))));
 }
 
-function sessionOptions(architecture: Architecture, weights: ChatWeights): InferenceSession.SessionOptions {
-  if (weights.kind === 'cpu') return { executionProviders: ['wasm'] };
-  const locations: Record<string, 'gpu-buffer'> = {};
-  for (let layer = 0; layer < architecture.layers; layer++) {
-    for (const part of ['key', 'value']) locations[`present.${layer}.${part}`] = 'gpu-buffer';
-  }
+function captureObstacle(
+  architecture: Architecture,
+  options: SessionOptions,
+  paths: DevicePaths,
+  isStatic: boolean,
+): string | null {
+  if (!isStatic) return `the attention of ${architecture.modelType} cannot be recorded`;
+  if (options.logits === 'all') return 'logits of every token are asked for';
+  if (options.captures === false) return 'recording is switched off';
+  return paths.captureObstacle;
+}
+
+function cpuPaths(): DevicePaths {
+  return { chunkTokens: CPU_CHUNK_TOKENS, fuses: true, captureObstacle: null, reason: 'Runs on the CPU.' };
+}
+
+function sessionOptionsOf(device: GPUDevice | null, fuses: boolean): InferenceSession.SessionOptions {
+  if (!device) return { executionProviders: ['wasm'] };
   return {
-    executionProviders: [{ name: 'webgpu', device: weights.device }],
-    preferredOutputLocation: locations,
+    executionProviders: [{ name: 'webgpu', device }],
+    preferredOutputLocation: 'gpu-buffer',
+    graphOptimizationLevel: fuses ? 'all' : 'basic',
     // A node that would run on the CPU would read its weights back in every run; better to be refused.
     extra: { session: { disable_cpu_ep_fallback: '1' } },
   };
 }
 
-function weightTensor(runtime: Runtime, weights: ChatWeights, name: string): Tensor {
-  const tensor = weights.tensors.get(name);
-  if (!tensor) throw new RangeError(`${name} was checked before and is gone.`);
-  if ('data' in tensor) return new runtime.Tensor('float32', tensor.data, tensor.shape);
-  // `dispose` of a tensor made this way frees nothing: the buffer has its owner.
-  return runtime.Tensor.fromGpuBuffer(tensor.buffer, { dataType: 'float32', dims: tensor.shape });
+/** Each tensor as a file of its own. */
+function externalsOf(tensors: CpuWeights['tensors']): ReadonlyMap<string, ExternalData> {
+  return new Map(
+    [...tensors].map(([name, { data }]) => [name, { location: name, offset: 0, length: data.byteLength }]),
+  );
 }
 
-function joined(pieces: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+function weightTensor(
+  runtime: Runtime,
+  weights: ChatWeights,
+  { tensor: name, part, type, shape }: ReturnType<typeof graphInputs>[number],
+): Tensor {
+  const tensor = weights.tensors.get(name);
+  if (!tensor) throw new RangeError(`${name} was checked before and is gone.`);
+  if ('data' in tensor) return new runtime.Tensor('float32', tensor.data, shape);
+  const buffer = part === 'scales' ? tensor.scales : tensor.buffer;
+  if (!buffer) throw new RangeError(`${name} was checked before and has no scales.`);
+  // `dispose` of a tensor made this way frees nothing: the buffer has its owner.
+  return runtime.Tensor.fromGpuBuffer(buffer, { dataType: type, dims: shape });
+}
+
+/** Brings logits here. */
+async function readRows(rows: LogitsRows): Promise<Float32Array> {
+  if (rows.kind === 'cpu') return rows.data;
+  const size = rows.rows * rows.vocabularySize * 4;
+  const { MAP_READ, COPY_DST } = BUFFER_USAGE;
+  const buffer = rows.device.createBuffer({ size, usage: MAP_READ | COPY_DST });
+  try {
+    const encoder = rows.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(rows.buffer, 0, buffer, 0, size);
+    rows.device.queue.submit([encoder.finish()]);
+    await buffer.mapAsync(1);
+    return new Float32Array(buffer.getMappedRange().slice(0));
+  } finally {
+    buffer.destroy();
   }
-  return whole;
+}
+
+/** Whether two rows of logits are the same up to rounding. Weights that give no numbers prove nothing. */
+export function agree(got: Float32Array, truth: Float32Array, tolerance = CAPTURE_TOLERANCE): boolean {
+  const scale = truth.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  if (!Number.isFinite(scale)) return true;
+  return truth.every((value, i) => Math.abs(value - (got[i] ?? Number.NaN)) <= tolerance * scale);
 }
 
 /** The first line of whatever was thrown, ended as a sentence. */
-function sentence(cause: unknown): string {
+function sentence(cause: unknown, end = '.'): string {
   const line = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
-  return /[.!?]$/.test(line) ? line : `${line}.`;
+  return end === '' ? line.replace(/\.$/, '') : /[.!?]$/.test(line) ? line : line + end;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MalformedFault } from '../bytes/fault.ts';
-import { ChatTemplate } from './template.ts';
+import { ChatTemplate, strftime } from './template.ts';
 
 const TOKENS = { bosToken: '<s>', eosToken: '</s>' };
 const CHATML =
@@ -59,5 +59,38 @@ describe('ChatTemplate', () => {
   it('gives an empty text for a token that the model has not', () => {
     const template = read({ 'chat_template.jinja': '[{{ bos_token }}|{{ eos_token }}]' });
     expect(template?.render([], { bosToken: null, eosToken: null })).toBe('[|]');
+  });
+
+  it('gives a template that asks for tools, thinking and the date what it needs', () => {
+    const text =
+      "{%- if tools is not none and tools %}TOOLS{% endif -%}{%- if not date_string is defined %}{%- if strftime_now is defined %}{%- set date_string = strftime_now('%d %b %Y') %}{% endif %}{% endif -%}{%- if enable_thinking is defined and enable_thinking is false %}NO{% endif -%}{%- if documents %}D{% endif -%}{{ date_string }}|{{ messages[0].content }}{%- if builtin_tools is defined %}B{% endif %}";
+    const template = ChatTemplate.parse(text, null);
+    expect(template.render(MESSAGES, TOKENS)).toMatch(/^\d\d [A-Z][a-z][a-z] \d{4}\|Be brief\.$/);
+  });
+
+  it('speaks plainly of a template that came with a request', () => {
+    expect(() => ChatTemplate.parse('{% if %}', null)).toThrow(/^The chat template does not parse: /);
+    expect(() => ChatTemplate.parse('{{ messages[0].content.nothing() }}', null).render(MESSAGES, TOKENS)).toThrow(
+      MalformedFault,
+    );
+    expect(() => ChatTemplate.parse('{{ raise_exception("No") }}', null).render(MESSAGES, TOKENS)).toThrow(
+      /^The chat template refuses this conversation: No\.$/,
+    );
+    expect(ChatTemplate.parse('', null).render(MESSAGES, TOKENS)).toBe('');
+  });
+
+  it('has the globals of transformers', () => {
+    const text =
+      '{{ range(3)|join }}{{ range(5, 1, -2)|join }}{{ True and not False }}{{ None is none }}{% set n = namespace(x=1) %}{% set n.x = 2 %}{{ n.x }}';
+    expect(ChatTemplate.parse(text, null).render(MESSAGES, TOKENS)).toBe('01253truetrue2');
+    expect(() => ChatTemplate.parse('{{ range(1000000000) }}', null).render(MESSAGES, TOKENS)).toThrow(MalformedFault);
+  });
+
+  it('writes dates in English', () => {
+    const date = new Date(2026, 2, 5, 15, 4, 9);
+    expect(strftime(date, '%d %b %Y')).toBe('05 Mar 2026');
+    expect(strftime(date, '%A, %B %-d, %Y; %I:%M:%S %p %y-%m %H %e %a %% %Q')).toBe(
+      'Thursday, March 5, 2026; 03:04:09 PM 26-03 15  5 Thu % %Q',
+    );
   });
 });

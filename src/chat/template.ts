@@ -3,7 +3,7 @@
  * rendering is @huggingface/jinja's). A model without one is continued instead of chatted with; see `chat.ts`.
  */
 
-import { Template as JinjaTemplate } from '@huggingface/jinja';
+import { Environment, Interpreter, Template as JinjaTemplate } from '@huggingface/jinja';
 import { MalformedFault } from '../bytes/fault.ts';
 import type { SideFiles } from '../formats/checkpoint.ts';
 import { isRecord, parseSideFile } from './side-file.ts';
@@ -18,11 +18,14 @@ export interface ChatMessage {
 /** A chat template that was parsed. */
 export class ChatTemplate {
   readonly #template: JinjaTemplate;
-  readonly #file: string;
+  /** Where it stands; null for one that was given with a request. */
+  readonly file: string | null;
+  readonly text: string;
 
-  private constructor(template: JinjaTemplate, file: string) {
+  private constructor(template: JinjaTemplate, file: string | null, text: string) {
     this.#template = template;
-    this.#file = file;
+    this.file = file;
+    this.text = text;
   }
 
   /**
@@ -33,11 +36,19 @@ export class ChatTemplate {
    */
   static read(sideFiles: SideFiles): ChatTemplate | null {
     const [file, text] = findTemplate(sideFiles);
-    if (text === null) return null;
+    return text === null ? null : ChatTemplate.parse(text, file);
+  }
+
+  /**
+   * Parses a template.
+   * @param file where it stands, for what is said about it; null for one that was given with a request.
+   * @throws MalformedFault where it does not parse.
+   */
+  static parse(text: string, file: string | null): ChatTemplate {
     try {
-      return new ChatTemplate(new JinjaTemplate(text), file);
+      return new ChatTemplate(new JinjaTemplate(text), file, text);
     } catch (cause) {
-      throw new MalformedFault(`The chat template in ${file} does not parse: ${reason(cause)}`, { file });
+      throw new MalformedFault(`${named(file)} does not parse: ${reason(cause)}`, { file });
     }
   }
 
@@ -47,19 +58,95 @@ export class ChatTemplate {
    *   not alternate or a system prompt is not foreseen.
    */
   render(messages: readonly ChatMessage[], tokenizer: Pick<Tokenizer, 'bosToken' | 'eosToken'>): string {
+    let text: unknown;
     try {
-      return this.#template.render({
+      const names = new Environment();
+      const values: Readonly<Record<string, unknown>> = {
+        ...GLOBALS,
         messages: messages.map(({ role, content }) => ({ role, content })),
         add_generation_prompt: true,
+        // transformers says so too where nothing is given; whether to think is left to the template's own default.
+        tools: null,
+        documents: null,
         bos_token: tokenizer.bosToken ?? '',
         eos_token: tokenizer.eosToken ?? '',
-      });
+      };
+      for (const [name, value] of Object.entries(values)) names.set(name, value);
+      text = new Interpreter(names).run(this.#template.parsed).value;
     } catch (cause) {
-      throw new MalformedFault(`The chat template in ${this.#file} refuses this conversation: ${reason(cause)}`, {
-        file: this.#file,
-      });
+      throw new MalformedFault(`${named(this.file)} refuses this conversation: ${reason(cause)}`, { file: this.file });
     }
+    if (typeof text !== 'string') {
+      throw new MalformedFault(`${named(this.file)} gives no text; mend it.`, { file: this.file });
+    }
+    return text;
   }
+}
+
+/** What a template may use beside the conversation: as in transformers, and the library's own but for the date. */
+const GLOBALS: Readonly<Record<string, unknown>> = {
+  ...{ true: true, True: true, false: false, False: false, none: null, None: null },
+  raise_exception: (message: unknown) => {
+    throw new Error(String(message));
+  },
+  range: (first: number, end?: number, step = 1) => {
+    const [start, stop] = end === undefined ? [0, first] : [first, end];
+    const length = Math.max(0, Math.ceil((stop - start) / step));
+    if (step === 0 || length > MAX_RANGE) throw new Error(`range(${start}, ${stop}, ${step}) is not for a template`);
+    return Array.from({ length }, (_, index) => start + index * step);
+  },
+  strftime_now: (format: string) => strftime(new Date(), format),
+};
+
+/** Files are hostile: no template needs a longer list. */
+const MAX_RANGE = 100_000;
+
+function named(file: string | null): string {
+  return file === null ? 'The chat template' : `The chat template in ${file}`;
+}
+
+const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
+const MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+];
+
+/** Python's strftime as templates use it; in English wherever the page is read, because models were trained so. */
+export function strftime(date: Date, format: string): string {
+  const two = (number: number) => String(number).padStart(2, '0');
+  const [month, day] = [MONTHS[date.getMonth()] ?? '', DAYS[date.getDay()] ?? ''];
+  const hour = date.getHours();
+  const parts: Readonly<Record<string, string>> = {
+    Y: String(date.getFullYear()),
+    y: two(date.getFullYear() % 100),
+    m: two(date.getMonth() + 1),
+    B: month,
+    b: month.slice(0, 3),
+    d: two(date.getDate()),
+    e: String(date.getDate()).padStart(2),
+    A: day,
+    a: day.slice(0, 3),
+    H: two(hour),
+    I: two(hour % 12 || 12),
+    M: two(date.getMinutes()),
+    S: two(date.getSeconds()),
+    p: hour < 12 ? 'AM' : 'PM',
+    '%': '%',
+  };
+  return format.replace(/%(-?)([A-Za-z%])/g, (whole, plain: string, code: string) => {
+    const part = parts[code];
+    return part === undefined ? whole : plain === '-' ? part.replace(/^[0 ]+(?=\d)/, '') : part;
+  });
 }
 
 /** The name of the file that holds the template, and its text; null where there is none. */

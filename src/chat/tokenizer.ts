@@ -1,13 +1,16 @@
 /**
- * Tokenizer: text to token numbers and back, by tokenizer.json and tokenizer_config.json as they lie beside the
- * weights (the work is @huggingface/tokenizers'). Decoding never "cleans up" spaces: the text is exactly what the
+ * Tokenizer: text to token numbers and back, by the files beside the weights (`tokenizer-files.ts`; the work is
+ * @huggingface/tokenizers'). Decoding never "cleans up" spaces: the text is exactly what the
  * tokens say. The chat template is `template.ts`.
  */
 
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import { MalformedFault, MissingFault } from '../bytes/fault.ts';
+import type { Bytes } from '../bytes/bytes.ts';
+import { MalformedFault, UnsupportedFault } from '../bytes/fault.ts';
 import type { SideFiles } from '../formats/checkpoint.ts';
+import { readSentencePiece } from './sentence-piece.ts';
 import { isRecord, type JsonRecord, parseSideFile, tokenText } from './side-file.ts';
+import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.ts';
 
 /** What stands in decoded text for bytes that are not UTF-8 (yet). */
 const REPLACEMENT = '\uFFFD';
@@ -21,25 +24,31 @@ export class Tokenizer {
   readonly bosId: number | null;
   readonly eosId: number | null;
   readonly #addsBos: boolean;
+  readonly #isClosed: boolean;
+  /** GPT-1's mark at the end of a word. */
+  readonly #wordEnd: string | null;
+  readonly #texts = new Map<number, string>();
+  #anchor: readonly number[] | null = null;
 
   /**
-   * @throws MissingFault where tokenizer.json is not among the files, MalformedFault where a file cannot be used.
+   * Makes a tokenizer of the files beside the weights.
+   * @param binarySideFiles where tokenizer.model is looked for if nothing else is there.
+   * @throws MissingFault where they make none, MalformedFault where a file cannot be used, UnsupportedFault for a
+   *   tokenizer.model of a kind that is not read.
    */
-  constructor(sideFiles: SideFiles) {
-    const definition = parseSideFile(sideFiles, 'tokenizer.json');
-    if (definition === null) {
-      const others = ['tokenizer.model', 'vocab.json'].find((name) => sideFiles.has(name));
-      const hint = others ? ` (${others} alone is not enough)` : '';
-      throw new MissingFault(`tokenizer.json is missing${hint}; add it to the model to chat.`, {
-        file: 'tokenizer.json',
-      });
-    }
-    const config: JsonRecord = parseSideFile(sideFiles, 'tokenizer_config.json') ?? {};
+  static async open(sideFiles: SideFiles, binarySideFiles?: ReadonlyMap<string, Bytes>): Promise<Tokenizer> {
+    const model = sideFiles.has('tokenizer.json') ? undefined : binarySideFiles?.get('tokenizer.model');
+    return new Tokenizer(sideFiles, model ? await readSentencePiece(model) : null);
+  }
+
+  /** As `open`, for those that have no tokenizer.model, or have read it. */
+  constructor(sideFiles: SideFiles, sentencePiece: TokenizerFiles | null = null) {
+    const { file, definition, config, isClosed } = readTokenizerFiles(sideFiles, sentencePiece);
     try {
-      this.#tokenizer = new HuggingFaceTokenizer(withDefaults(definition), config);
+      this.#tokenizer = new HuggingFaceTokenizer(definition, withUnknown(definition, config));
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new MalformedFault(`tokenizer.json cannot be used: ${reason}.`, { file: 'tokenizer.json' });
+      throw new MalformedFault(`${file} cannot be used: ${reason}.`, { file });
     }
     const map: JsonRecord = parseSideFile(sideFiles, 'special_tokens_map.json') ?? {};
     this.bosToken = tokenText(config['bos_token']) ?? tokenText(map['bos_token']);
@@ -47,6 +56,10 @@ export class Tokenizer {
     this.bosId = this.bosToken === null ? null : this.id(this.bosToken);
     this.eosId = this.eosToken === null ? null : this.id(this.eosToken);
     this.#addsBos = config['add_bos_token'] === true;
+    this.#isClosed = isClosed;
+    const { decoder } = definition;
+    const hasWordEnd = isRecord(decoder) && decoder['type'] === 'BPEDecoder';
+    this.#wordEnd = hasWordEnd ? String(decoder['suffix'] ?? '</w>') : null;
   }
 
   /** The number of a token by its exact text, or null. */
@@ -61,6 +74,7 @@ export class Tokenizer {
    */
   encode(text: string, addsSpecialTokens: boolean): number[] {
     const { bosId } = this;
+    if (this.#isClosed) this.#refuseStrangers(text);
     const ids =
       text === '' && !addsSpecialTokens
         ? []
@@ -70,11 +84,47 @@ export class Tokenizer {
     return ids[0] === bosId && ids[1] === bosId ? ids.slice(1) : ids;
   }
 
+  /** A vocabulary of characters that has no token for others. */
+  #refuseStrangers(text: string): void {
+    for (const character of text) {
+      if (this.id(character) !== null) continue;
+      throw new UnsupportedFault(
+        `This model's vocabulary has no token for the character ${JSON.stringify(character)}; leave it out.`,
+        { character },
+      );
+    }
+  }
+
   /** Text of tokens; special ones, and rows of the embedding that no token uses, are left out. */
   decode(ids: readonly number[]): string {
     const known = ids.filter((id) => this.#tokenizer.id_to_token(id) !== undefined);
     if (known.length === 0) return '';
     return this.#tokenizer.decode(known, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+  }
+
+  /**
+   * The text of one token as it stands inside a text: with its space. A special token is given by its name, and one
+   * that is no whole character as the vocabulary writes it.
+   */
+  tokenText(id: number): string {
+    const known = this.#texts.get(id);
+    if (known !== undefined) return known;
+    const text = this.#textOf(id);
+    this.#texts.set(id, text);
+    return text;
+  }
+
+  #textOf(id: number): string {
+    const name = this.#tokenizer.id_to_token(id);
+    if (name === undefined) return `[${id}]`;
+    if (this.#wordEnd !== null && name.endsWith(this.#wordEnd)) return `${name.slice(0, -this.#wordEnd.length)} `;
+    if (this.#wordEnd !== null) return name;
+    // After another token it keeps the space that the beginning of a text would drop.
+    this.#anchor ??= this.encode('a', false).slice(-1);
+    const before = this.decode(this.#anchor);
+    const both = this.decode([...this.#anchor, id]);
+    const text = before !== '' && both.startsWith(before) ? both.slice(before.length) : this.decode([id]);
+    return text === '' || text.includes(REPLACEMENT) ? name : text;
   }
 
   /**
@@ -135,16 +185,9 @@ export class TokenStream {
   }
 }
 
-/** Older files leave out keys that mean null. */
-function withDefaults(definition: JsonRecord): JsonRecord {
+/** A WordLevel model's own unknown token, which the library looks for in tokenizer_config.json only. */
+function withUnknown(definition: JsonRecord, config: JsonRecord): JsonRecord {
   const { model } = definition;
-  if (!isRecord(model)) throw new Error('it has no model');
-  return {
-    normalizer: null,
-    pre_tokenizer: null,
-    post_processor: null,
-    decoder: null,
-    ...definition,
-    added_tokens: Array.isArray(definition['added_tokens']) ? definition['added_tokens'] : [],
-  };
+  const unknown = isRecord(model) && model['type'] === 'WordLevel' ? model['unk_token'] : undefined;
+  return typeof unknown === 'string' ? { ...config, unk_token: unknown } : config;
 }

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { BudgetFault, MismatchFault } from '../bytes/fault.ts';
-import { type ChatWeights, checkWeights, MAX_FIXED_BYTES } from './weights.ts';
+import type { WeightInput } from './architecture.ts';
+import type { LiveForm } from '../formats/block-quantised.ts';
+import { type ChatWeights, checkWeights, type CpuWeights, formsOf, keepsCopy, MAX_CPU_ELEMENTS } from './weights.ts';
 
-const REQUIRED = [
-  { name: 'a.weight', shape: [2, 3] },
-  { name: 'a.bias', shape: [2] },
+const REQUIRED: readonly WeightInput[] = [
+  { name: 'a.weight', shape: [2, 3], role: 'linear' },
+  { name: 'a.bias', shape: [2], role: 'vector' },
 ];
 const cpu = (a: Float32Array, shape: readonly number[]): ChatWeights => ({
   kind: 'cpu',
@@ -39,12 +41,57 @@ describe('checkWeights', () => {
     expect(() => checkWeights(gpu(20), REQUIRED)).toThrow(/a\.weight holds 5 numbers where its shape calls for 6/);
   });
 
-  it('bounds what is copied into a graph', () => {
-    const elements = MAX_FIXED_BYTES / 4;
-    const data = { length: elements + 1 } as Float32Array;
-    const tensors = new Map([['a', { data, shape: [elements + 1] }]]);
-    const required = [{ name: 'a', shape: [elements + 1] }];
-    expect(() => checkWeights({ kind: 'cpu', tensors, isFixed: true }, required)).toThrow(BudgetFault);
-    expect(() => checkWeights({ kind: 'cpu', tensors }, required)).not.toThrow();
+  it('bounds what runs on the CPU, and says what to do', () => {
+    const elements = MAX_CPU_ELEMENTS + 1;
+    const data = { length: elements } as Float32Array;
+    const tensors = new Map([['a', { data, shape: [elements] }]]);
+    const required: WeightInput[] = [{ name: 'a', shape: [elements], role: 'vector' }];
+    expect(() => checkWeights({ kind: 'cpu', tensors }, required)).toThrow(BudgetFault);
+    expect(() => checkWeights({ kind: 'cpu', tensors }, required)).toThrow(/0\.6 billion.*up to 0\.5 billion/);
+    const buffer = { size: elements * 4 } as GPUBuffer;
+    const onGpu = new Map([['a', { buffer, shape: [elements] }]]);
+    expect(() => checkWeights({ kind: 'gpu', device: {} as GPUDevice, tensors: onGpu }, required)).not.toThrow();
+  });
+
+  it('takes blocks with all their codes and scales, and only of matrices', () => {
+    const matrix: WeightInput[] = [{ name: 'a', shape: [2, 64], role: 'linear' }];
+    const blocks = (
+      form: LiveForm,
+      bytes: number,
+      scales: number,
+      shape: readonly number[] = [2, 64],
+    ): ChatWeights => ({
+      kind: 'gpu',
+      device: {} as GPUDevice,
+      tensors: new Map([
+        ['a', { buffer: { size: bytes } as GPUBuffer, scales: { size: scales } as GPUBuffer, shape, form }],
+      ]),
+    });
+    expect(() => checkWeights(blocks('q8', 128, 16), matrix)).not.toThrow();
+    expect(() => checkWeights(blocks('q4', 64, 16), matrix)).not.toThrow();
+    expect(() => checkWeights(blocks('q8', 124, 16), matrix)).toThrow(MismatchFault);
+    expect(() => checkWeights(blocks('q8', 128, 12), matrix)).toThrow(/too few scales/);
+    expect(() => checkWeights(blocks('q8-transposed', 128, 16), matrix)).toThrow(RangeError);
+    const narrow: WeightInput[] = [{ name: 'a', shape: [2, 63], role: 'linear' }];
+    expect(() => checkWeights(blocks('q8', 128, 16, [2, 63]), narrow)).toThrow(/cannot be held as q8/);
+    const vector: WeightInput[] = [{ name: 'a', shape: [2, 64], role: 'vector' }];
+    expect(() => checkWeights(blocks('q8', 128, 16), vector)).toThrow(RangeError);
+    expect([...formsOf(blocks('q4', 64, 16))]).toEqual([['a', 'q4']]);
+  });
+});
+
+describe('keepsCopy', () => {
+  const sized = (elements: number): WeightInput[] => [{ name: 'a', shape: [elements], role: 'vector' }];
+  const weights = (isFixed?: boolean): CpuWeights => ({
+    kind: 'cpu',
+    tensors: new Map(),
+    ...(isFixed === undefined ? {} : { isFixed }),
+  });
+
+  it('copies what is large, unless it is told', () => {
+    expect(keepsCopy(weights(), sized(1e6))).toBe(false);
+    expect(keepsCopy(weights(), sized(1e7))).toBe(true);
+    expect(keepsCopy(weights(true), sized(10))).toBe(true);
+    expect(keepsCopy(weights(false), sized(1e7))).toBe(false);
   });
 });

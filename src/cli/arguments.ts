@@ -4,6 +4,7 @@
 
 import { parseArgs } from 'node:util';
 import { UnsupportedFault } from '../bytes/fault.ts';
+import { ONNX_DTYPES, type OnnxDtype } from '../chat/export.ts';
 import { DEFAULT_SHARD_BYTES } from '../formats/safetensors-writer.ts';
 import type { DeviceChoice } from './device.ts';
 
@@ -18,6 +19,8 @@ export interface MergeCommand {
   readonly isDryRun: boolean;
   readonly isQuiet: boolean;
   readonly maxShardBytes: number;
+  /** Write ONNX in these dtypes, at least one, instead of safetensors; null for safetensors. */
+  readonly onnx: readonly OnnxDtype[] | null;
   /** Most bytes that merging may hold; null for the place's own default. */
   readonly budgetBytes: number | null;
 }
@@ -37,6 +40,7 @@ Options:
   --device auto|gpu|cpu   auto (default): a graphics card where WebGPU finds one, else all CPU cores
   --dry-run               check and plan only: reads headers and no weight, writes nothing; <out-dir> may be left out
   --max-shard-size SIZE   most bytes of tensors in one file: 5GB (default), 500MB, 2GiB, or a number of bytes
+  --onnx DTYPE[,DTYPE...] write ONNX as transformers.js loads it, in fp32, fp16, q8 or q4, instead of safetensors
   --memory SIZE           most bytes that merging may hold (default: 2GiB on a GPU, 512MiB on the CPU)
   --quiet                 errors and warnings only
   --version, --help
@@ -78,6 +82,20 @@ export function parseSize(text: string, option: string): number {
   return bytes;
 }
 
+/** `q8` or `q8,fp32`: the dtypes, each once. Throws UnsupportedFault naming one that there is not. */
+export function parseDtypes(text: string): OnnxDtype[] {
+  const dtypes = text.split(',').map((word) => {
+    const dtype = ONNX_DTYPES.find((own) => own === word.trim());
+    if (dtype === undefined) {
+      throw new UnsupportedFault(
+        `--onnx is a list such as q8 or q8,fp32 of ${ONNX_DTYPES.join(', ')}, and '${word}' is none of them.`,
+      );
+    }
+    return dtype;
+  });
+  return [...new Set(dtypes)];
+}
+
 function parseDevice(text: string): DeviceChoice {
   if (text === 'auto' || text === 'gpu' || text === 'cpu') return text;
   throw new UnsupportedFault(`--device is auto, gpu or cpu, and '${text}' is none of them.`);
@@ -98,7 +116,10 @@ export function parseCommand(args: readonly string[]): Command {
     throw new UnsupportedFault(`merge needs ${what}: 'fusewright merge <recipe.yml> <out-dir>'.`);
   }
   if (extra !== undefined) throw new UnsupportedFault(`merge takes a recipe and a folder; '${extra}' is one too many.`);
-  const { device = 'auto', memory } = values;
+  const { device = 'auto', memory, onnx } = values;
+  if (onnx !== undefined && values['max-shard-size'] !== undefined) {
+    throw new UnsupportedFault('--max-shard-size cuts safetensors and does not go with --onnx; leave one of them out.');
+  }
   return {
     kind: 'merge',
     recipe,
@@ -110,6 +131,7 @@ export function parseCommand(args: readonly string[]): Command {
       values['max-shard-size'] === undefined
         ? DEFAULT_SHARD_BYTES
         : parseSize(values['max-shard-size'], '--max-shard-size'),
+    onnx: onnx === undefined ? null : parseDtypes(onnx),
     budgetBytes: memory === undefined ? null : parseSize(memory, '--memory'),
   };
 }
@@ -124,6 +146,7 @@ function read(args: readonly string[]) {
         'dry-run': { type: 'boolean' },
         'max-shard-size': { type: 'string' },
         memory: { type: 'string' },
+        onnx: { type: 'string' },
         quiet: { type: 'boolean', short: 'q' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { version } from '../../package.json';
 import { MissingFault, toReport, UnsupportedFault } from '../bytes/fault.ts';
 import { Chat } from '../chat/chat.ts';
+import { GREEDY } from '../chat/sampling.ts';
 import type { CpuTensor } from '../chat/weights.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openFolder } from '../formats/node-open.ts';
@@ -93,6 +94,7 @@ class Bench {
     const { lineup, findings } = check(parseRecipe(recipeText), (name) => this.#checkpoints.get(name));
     if (!lineup) throw new MissingFault(findings.map(({ message }) => message).join(' '));
     await this.#blend.blend(lineup);
+    this.#chat?.weightsChanged();
     if (this.#chat || !this.#blend.live) return;
     const tensors = new Map<string, CpuTensor>();
     for (const [name, tensor] of this.#blend.live.tensors) if (tensor.kind === 'cpu') tensors.set(name, tensor);
@@ -104,18 +106,17 @@ class Bench {
   async isRight(user: string, answer: string): Promise<boolean> {
     if (!this.#chat) throw new Error('merge first');
     const stop = new AbortController();
-    let text = '';
     const { text: reply, stoppedBy } = await this.#chat.generate({
       messages: [{ role: 'user', content: user }],
       mode: 'chat',
+      template: null,
       // No tokenizer here makes more tokens of a text than it has bytes.
       maxNewTokens: new TextEncoder().encode(answer).length + EXTRA_TOKENS,
-      temperature: 0,
-      topK: 0,
-      seed: 0,
+      sampling: GREEDY,
+      stop: [],
+      alternatives: 0,
       signal: stop.signal,
-      onText: (piece) => {
-        text += piece;
+      onTokens: (text) => {
         // What has gone wrong cannot come right again.
         if (!answer.startsWith(text.trimStart().slice(0, answer.length))) stop.abort();
       },

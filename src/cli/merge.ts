@@ -16,12 +16,14 @@ import type { Finding } from '../merge/finding.ts';
 import type { Lineup } from '../merge/lineup.ts';
 import type { Plan } from '../merge/plan.ts';
 import { planFiles } from '../merge/output-files.ts';
+import type { Progress } from '../merge/progress.ts';
 import { save, type Saved } from '../merge/save.ts';
 import type { AuditReport } from '../merge/audit.ts';
 import { stagesAt } from '../merge/stage-runs.ts';
 import { isPooled, unitOf } from '../merge/weights.ts';
 import { diagnoseRecipe, faultOf } from '../recipe/yaml.ts';
 import { bytesFigure, plural, timeFigure } from '../state/figures.ts';
+import { type OnnxSavePlan, planOnnxSave, saveOnnx } from '../state/onnx-save.ts';
 import type { MergeCommand } from './arguments.ts';
 import type { Place } from './device.ts';
 import { openSources } from './sources.ts';
@@ -81,6 +83,7 @@ export async function merge(
       // Only a second pass has a use for them.
       keepsSources: lineup.tensors.some((tensor) => isPooled(unitOf(lineup, tensor))),
     });
+    const { onnx } = command;
     const options = {
       name: command.output === null ? 'merge' : basename(resolve(command.output)),
       recipeText,
@@ -88,21 +91,27 @@ export async function merge(
       version,
     };
     if (command.isDryRun) {
-      const files = planFiles(lineup, options).shards.shards.length;
-      for (const line of planLines(lineup, blend.plan(lineup), files, blend.budgetBytes, place)) out.line(line);
+      const plan = blend.plan(lineup);
+      const writing = onnx
+        ? onnxWriting(planOnnxSave(lineup, { ...options, dtypes: onnx }))
+        : `${bytesFigure(plan.writeBytes)} as ${plan.out} in ${plural(planFiles(lineup, options).shards.shards.length, 'weight file')}`;
+      for (const line of planLines(lineup, plan, writing, blend.budgetBytes, place)) out.line(line);
       return null;
     }
     if (!command.isQuiet) log.line(place.reason);
     const started = performance.now();
     const folder = await nodeFolder(command.output ?? '');
-    const saved = await save(blend, lineup, folder, {
+    const saving = {
       ...options,
       startDigest: nodeDigest,
       signal,
-      onProgress: (progress) => {
+      onProgress: (progress: Progress) => {
         if (!command.isQuiet) log.progress(progress);
       },
-    });
+    };
+    const saved = onnx
+      ? await saveOnnx(blend, lineup, folder, { ...saving, dtypes: onnx })
+      : await save(blend, lineup, folder, saving);
     log.clear();
     for (const line of auditLines(saved.audit)) log.line(line);
     if (!command.isQuiet) out.line(summary(saved, command.output ?? '', performance.now() - started, place));
@@ -137,7 +146,13 @@ function findingText({ severity, message }: Finding): string {
   return `${severity}: ${message}`;
 }
 
-function planLines(lineup: Lineup, plan: Plan, files: number, budgetBytes: number, place: Place): string[] {
+/** `1.1 GB as ONNX q8 in 2 files`. */
+function onnxWriting({ plans, weightBytes }: OnnxSavePlan): string {
+  const files = plans.reduce((sum, { dataFiles }) => sum + 1 + dataFiles.length, 0);
+  return `${bytesFigure(weightBytes)} as ONNX ${plans.map(({ dtype }) => dtype).join(', ')} in ${plural(files, 'file')}`;
+}
+
+function planLines(lineup: Lineup, plan: Plan, writing: string, budgetBytes: number, place: Place): string[] {
   const isOnce = plan.mode === 'resident' || plan.totalReadBytes <= plan.readBytes;
   const reading = isOnce ? 'once' : `${bytesFigure(plan.totalReadBytes)} in all, since some of it is read again`;
   const copied = plan.copiedTensors > 0 ? `, ${plan.copiedTensors} copied` : '';
@@ -153,7 +168,7 @@ function planLines(lineup: Lineup, plan: Plan, files: number, budgetBytes: numbe
     ),
     ...(lineup.changes.vocabularyRows === null ? [] : [`token rows: ${lineup.changes.vocabularyRows}`]),
     `reads: ${bytesFigure(plan.readBytes)}, ${reading}`,
-    `writes: ${bytesFigure(plan.writeBytes)} as ${plan.out} in ${plural(files, 'weight file')}`,
+    `writes: ${writing}`,
     `memory: at most ${bytesFigure(plan.liveBytes)} of ${bytesFigure(budgetBytes)}`,
     `runs: ${place.reason}`,
   ];

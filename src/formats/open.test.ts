@@ -74,6 +74,23 @@ describe('real folders', () => {
     expect(read?.bytesRead).toBe(8 + 4856);
   });
 
+  it('keeps the files of older tokenizers, and lets meta.json be anything', async () => {
+    const { checkpoints, faults } = await openCheckpoints([
+      ...folder('odd-alignment'),
+      given('odd-alignment/vocab.txt', 'a\nb\n'),
+      given('odd-alignment/vocab.json', '{"a": 0}'),
+      given('odd-alignment/merges.txt', '#version: 0.2\n'),
+      given('odd-alignment/meta.json', '[1, 2'),
+    ]);
+    expect(faults).toEqual([]);
+    expect([...(checkpoints[0]?.sideFiles ?? [])]).toEqual([
+      ['vocab.json', '{"a": 0}'],
+      ['merges.txt', '#version: 0.2\n'],
+      ['vocab.txt', 'a\nb\n'],
+      ['meta.json', '[1, 2'],
+    ]);
+  });
+
   it('opens several folders at once, each on its own', async () => {
     const { names, faults } = await open([
       ...folder('llama2xs-500it', 'models/llama2xs-500it'),

@@ -21,6 +21,8 @@ const TEXT_SIDE_FILES: readonly string[] = [
   'added_tokens.json',
   'vocab.json',
   'merges.txt',
+  'vocab.txt',
+  'meta.json',
   'chat_template.jinja',
   'chat_template.json',
 ];
@@ -53,7 +55,8 @@ export async function readSideFiles(files: ReadonlyMap<string, Bytes>): Promise<
     if (!file) continue;
     const text = await readText(file);
     texts.set(name, text);
-    if (!name.endsWith('.json')) continue;
+    // Anything may be called so; only a vocabulary of characters is looked for in it, by `chat/`.
+    if (!name.endsWith('.json') || name === 'meta.json') continue;
     const object = parseJsonObject(file, text);
     if (name === 'config.json') config = object;
   }

@@ -4,8 +4,10 @@
  */
 
 import { type BlendedDtype, elementBytes } from '../formats/dtype.ts';
+import type { BlockForm } from '../formats/block-quantised.ts';
 import type { Method } from '../methods/method.ts';
 import type { Batch } from './batch.ts';
+import type { QuantiseWork } from './block-quantising.ts';
 import { wholeWords } from './buffers.ts';
 import { MERGE_ELEMENTS, MERGE_LANES } from './compose.ts';
 import { encodeNumbers, type NumberedPiece } from './numbers.ts';
@@ -24,6 +26,16 @@ export interface Output {
   readonly faulty: number;
   readonly squares: Float64Array | null;
 }
+
+/** Where a tensor is held live: its values in float32, or codes and scales of its matrix (`shape` as in the checkpoint). */
+export type LivePlace =
+  | { readonly form: 'f32'; readonly buffer: GPUBuffer }
+  | {
+      readonly form: BlockForm;
+      readonly shape: readonly number[];
+      readonly buffer: GPUBuffer;
+      readonly scales: GPUBuffer;
+    };
 
 /** Where each piece of a group lies in its result. */
 interface Place {
@@ -138,38 +150,83 @@ async function auditOf(
 
 /**
  * Merges into live buffers: see `Arithmetic.mergeInto`.
- * @param bufferOf the buffer of a tensor, one F32 per element.
+ * @param placeOf where a tensor is held.
  */
 export async function mergePiecesInto(
   space: Workspace,
   batch: Batch,
   method: Method,
   work: readonly OutputWork[],
-  bufferOf: (tensor: string) => GPUBuffer,
+  placeOf: (tensor: string) => LivePlace,
 ): Promise<number[]> {
   const faulty: number[] = [];
-  const groups = groupsWithin(work, space.limitBytes, ({ piece }) => [space.rankBytes(batch, method, piece)]);
+  const groups = groupsWithin(work, space.limitBytes, ({ piece }) => [
+    space.rankBytes(batch, method, piece),
+    placeOf(batch.shape(piece).tensor).form === 'f32' ? 0 : draftBytes(batch.shape(piece).elements),
+  ]);
   for (const group of groups) {
     const counted = await space.lend(async (take) => {
       const pieces = group.map(({ piece }) => piece);
       const ranking = await space.ranking(batch, method, pieces, take);
+      const { places, quantising } = placesOf(batch, pieces, placeOf, take);
       const merges = await Promise.all(
         group.map((item, counter) => {
-          const shape = batch.shape(item.piece);
-          // Bound is only the range that the piece writes: a tensor may be larger than one binding.
-          const start = shape.start * 4;
-          const offset = start - (start % OFFSET_BYTES);
-          const size = start - offset + shape.elements * 4;
-          const result = { buffer: bufferOf(shape.tensor), offset, size };
-          const outputWord = (start - offset) / 4;
-          return mergeDispatch(space, batch, method, item, ranking, 'float32', { counter, outputWord, result });
+          const place = places[counter];
+          if (!place) throw new Error('a piece without a place');
+          return mergeDispatch(space, batch, method, item, ranking, 'float32', { counter, ...place });
         }),
       );
-      return (await space.run(batch, [...ranking.dispatches, ...merges], [], group.length)).counters;
+      const ready = await space.quantiser.prepare(quantising);
+      try {
+        const dispatches = [...ranking.dispatches, ...merges];
+        return (await space.run(batch, dispatches, [], group.length, ready.encode)).counters;
+      } finally {
+        ready.end();
+      }
     });
     faulty.push(...counted);
   }
   return faulty;
+}
+
+/** Bytes that a piece takes in float32 before it is quantised. */
+function draftBytes(elements: number): number {
+  return Math.ceil((elements * 4) / OFFSET_BYTES) * OFFSET_BYTES;
+}
+
+/** Where the pieces of a group are merged to: their own range of what is live, or a draft that is quantised then. */
+function placesOf(
+  batch: Batch,
+  pieces: readonly number[],
+  placeOf: (tensor: string) => LivePlace,
+  take: Take,
+): { places: { outputWord: number; result: BufferRange }[]; quantising: QuantiseWork[] } {
+  const live = pieces.map((piece) => ({ shape: batch.shape(piece), place: placeOf(batch.shape(piece).tensor) }));
+  const total = live.reduce(
+    (sum, { shape, place }) => sum + (place.form === 'f32' ? 0 : draftBytes(shape.elements)),
+    0,
+  );
+  const draft = total > 0 ? take(total) : null;
+  const quantising: QuantiseWork[] = [];
+  let drafted = 0;
+  const places = live.map(({ shape, place }) => {
+    const { tensor, start, elements } = shape;
+    const bytes = elements * 4;
+    if (place.form === 'f32' || !draft) {
+      // Bound is only the range that the piece writes: a tensor may be larger than one binding.
+      const first = start * 4;
+      const offset = first - (first % OFFSET_BYTES);
+      const result = { buffer: place.buffer, offset, size: first - offset + bytes };
+      return { outputWord: (first - offset) / 4, result };
+    }
+    const { form, shape: whole, buffer: values, scales } = place;
+    const source = { buffer: draft.buffer, offset: drafted, size: bytes };
+    quantising.push({ tensor, form, shape: whole, start, elements, source, values, scales });
+    const outputWord = drafted / 4;
+    drafted += draftBytes(elements);
+    return { outputWord, result: draft };
+  });
+  return { places, quantising };
 }
 
 async function mergeDispatch(

@@ -13,7 +13,7 @@ import { PIECE_BYTES } from './compose.ts';
 export const OFFSET_BYTES = 256;
 
 /** Most workgroups in one dimension of a dispatch. */
-const MOST_GROUPS = 65535;
+export const MOST_GROUPS = 65535;
 
 /** WebGPU's GPUMapMode.READ by value: the namespace does not exist in Node before Dawn is loaded. */
 const MAP_READ = 1;
@@ -116,12 +116,14 @@ export class Submission {
    * Runs dispatches over one buffer of source words, in order: each sees what those before it wrote.
    * Throws DeviceFault where the device refuses or is lost: zeros are never taken for a result.
    * @param counters how many counters there are; they begin at zero and come back.
+   * @param encodeLast encodes what comes behind the dispatches in the same submission.
    */
   async run(
     words: BufferRange,
     dispatches: readonly Dispatch[],
     wanted: readonly Wanted[],
     counters: number,
+    encodeLast?: (encoder: GPUCommandEncoder) => void,
   ): Promise<ReadBack> {
     const { numberData, pieceData } = encodeDispatches(dispatches);
     const counterBytes = Math.max(1, counters) * 4;
@@ -148,6 +150,7 @@ export class Submission {
       const encoder = this.#device.createCommandEncoder();
       encoder.clearBuffer(counted, 0, counterBytes);
       this.#encodePass(encoder, dispatches, { words, numbers, counted, pieces });
+      encodeLast?.(encoder);
       let at = 0;
       for (const { buffer, bytes } of wanted) {
         if (bytes > 0) encoder.copyBufferToBuffer(buffer, 0, staging, at, wholeWords(bytes));

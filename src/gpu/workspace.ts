@@ -5,6 +5,7 @@
 
 import type { Method } from '../methods/method.ts';
 import type { Batch } from './batch.ts';
+import { BlockQuantiser } from './block-quantising.ts';
 import { BUFFER_USAGE, Buffers } from './buffers.ts';
 import type { Device } from './device.ts';
 import { type Kernels, kernelsOf } from './kernels.ts';
@@ -49,6 +50,7 @@ export class Workspace {
   readonly device: GPUDevice;
   readonly buffers: Buffers;
   readonly kernels: Kernels;
+  readonly quantiser: BlockQuantiser;
   /** Most bytes of one result. */
   readonly limitBytes: number;
   readonly #submission: Submission;
@@ -58,12 +60,19 @@ export class Workspace {
     this.limitBytes = Math.min(limitBytes, device.bindingLimitBytes);
     this.buffers = new Buffers(device.device);
     this.kernels = kernelsOf(device.device);
+    this.quantiser = new BlockQuantiser(device.device, this.buffers, device.bindingLimitBytes);
     this.#submission = new Submission(device.device, this.buffers, this.kernels.bindGroupLayout);
   }
 
   /** Runs dispatches over a batch. See `Submission.run`. */
-  run(batch: Batch, dispatches: readonly Dispatch[], wanted: readonly Wanted[], counters: number): Promise<ReadBack> {
-    return this.#submission.run(batch.words, dispatches, wanted, counters);
+  run(
+    batch: Batch,
+    dispatches: readonly Dispatch[],
+    wanted: readonly Wanted[],
+    counters: number,
+    encodeLast?: (encoder: GPUCommandEncoder) => void,
+  ): Promise<ReadBack> {
+    return this.#submission.run(batch.words, dispatches, wanted, counters, encodeLast);
   }
 
   /** Lends buffers for as long as `use` takes. */

@@ -7,7 +7,7 @@
 import type { BlendedDtype } from '../formats/dtype.ts';
 import type { KernelNumbers, LoadedPiece, MeasuredPiece, MeasureKind, PieceShape } from '../methods/kernel.ts';
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
-import type { LiveWeights } from './live-weights.ts';
+import type { LiveWeights, LiveWish } from './live-weights.ts';
 
 /** Bytes of a batch that are where the arithmetic is. Released once, by whoever loaded it. */
 export interface LoadedBatch {
@@ -141,12 +141,13 @@ export interface Arithmetic {
     work: readonly MergeWork[],
     options?: { readonly isAudited: boolean },
   ): Promise<MergedPiece[]>;
-  /** Merges pieces into live weights; resolves with the faulty elements per piece of `work`. */
+  /**
+   * Merges pieces into live weights, quantised where they are held in blocks: such a piece is whole blocks, or all rows
+   * of 32 (transposed). Resolves with the faulty elements per piece of `work`.
+   */
   mergeInto(batch: LoadedBatch, method: Method, work: readonly MergeWork[], live: LiveWeights): Promise<number[]>;
-  /** Makes room for live weights: one F32 buffer per tensor. Throws BudgetFault where one cannot be had. */
-  allocate(
-    tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly elements: number }[],
-  ): Promise<LiveWeights>;
+  /** Makes room for live weights. The CPU holds float32 whatever the form. Throws BudgetFault where there is none. */
+  allocate(tensors: readonly LiveWish[]): Promise<LiveWeights>;
   /** Gives memory back that is held and not in use. */
   trim(): void;
   dispose(): void;

@@ -23,7 +23,16 @@ export const AUDIT_SCHEMA = 1;
  */
 export interface AuditFinding {
   readonly severity: 'failure' | 'warning';
-  readonly code: 'non-finite' | 'incomplete' | 'zeroed' | 'tensor-norm' | 'model-norm' | 'config-dtype' | 'tied-rows';
+  readonly code:
+    | 'non-finite'
+    | 'incomplete'
+    | 'zeroed'
+    | 'tensor-norm'
+    | 'model-norm'
+    | 'config-dtype'
+    | 'tied-rows'
+    | 'half-range'
+    | 'no-tokenizer';
   /** One sentence or two, the first beginning with "The". */
   readonly message: string;
   /** At most `LISTED_TENSORS` names, the worst first; `tensorCount` is the true number. */
@@ -127,6 +136,7 @@ export class Audit {
   readonly #seen = new Map<string, Seen>();
   readonly #sums = new Map<string, string>();
   readonly #files: AuditedFile[] = [];
+  readonly #noted: AuditFinding[] = [];
   /** The embedding and the head where config.json says that they are one and both are stored; else null. */
   readonly tied: readonly [string, string] | null;
 
@@ -172,6 +182,11 @@ export class Audit {
     this.#files.push(file);
   }
 
+  /** Takes what whoever writes the files found out about them. */
+  note(finding: AuditFinding): void {
+    this.#noted.push(finding);
+  }
+
   /** Faulty elements per tensor that has any, so far. */
   get nonFinite(): ReadonlyMap<string, number> {
     return new Map([...this.#seen].flatMap(([name, { faulty }]) => (faulty > 0 ? [[name, faulty] as const] : [])));
@@ -211,7 +226,7 @@ export class Audit {
     const totals = totalsOf(audited, tensors);
     const configDtype = dtypeOf(config);
     const [embedding, head] = this.tied ?? [];
-    const findings = judge({
+    const judged = judge({
       tensors: audited,
       totals,
       planned: tensors,
@@ -224,6 +239,7 @@ export class Audit {
           ? [embedding, head]
           : null,
     });
+    const findings = [...judged, ...this.#noted];
     return {
       schema: AUDIT_SCHEMA,
       madeWith: `Fusewright ${version}`,

@@ -1,15 +1,15 @@
 /**
  * Blend: a merge that stays. It keeps what one pass over the checkpoints found (statistics), the sources where the
  * budget allows (residents) and the result where chat reads it (live weights), so that a change of method, weight
- * or granularity touches only what it changes. One at a time per arithmetic. Not the order of commands: that is
- * the engine's (`state/engine.ts`).
+ * or granularity touches only what it changes. Several may share an arithmetic, each with live weights of its own, as
+ * long as one works at a time. Not the order of commands: that is the engine's (`state/engine.ts`).
  */
 
 import { BudgetFault } from '../bytes/fault.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import type { Lineup } from './lineup.ts';
-import type { LiveWeights } from './live-weights.ts';
+import { allPlain, type FormOf, liveBytesOf, liveWishes, type LiveWeights } from './live-weights.ts';
 import { needsPasses, weightsMap, type WeightsMap } from './map.ts';
 import { plan, type Plan } from './plan.ts';
 import { watched, type Progress, type Watch } from './progress.ts';
@@ -82,7 +82,7 @@ export class Blend {
   readonly #arithmetic: Arithmetic;
   #budgetBytes: number;
   readonly #statistics = new Map<string, Statistics>();
-  #kept: { readonly key: string; readonly residents: Residents | null } | null = null;
+  #kept: { readonly key: string; readonly residents: Residents | null; readonly bytes: number } | null = null;
   #live: { readonly key: string; readonly weights: LiveWeights } | null = null;
   /** Source bytes per second of the last pass that read files; null before one. */
   #rate: number | null = null;
@@ -90,19 +90,35 @@ export class Blend {
 
   readonly #keepsSources: boolean;
   readonly #beforeLiveGoes: () => Promise<void>;
+  #formOf: FormOf;
 
   /**
    * @param keepsSources whether sources may stay in memory for the next blend.
    * @param beforeLiveGoes awaited before live weights are given up, so that a chat that reads them can close.
+   * @param formOf in which form chat shall hold each tensor; all in float32 where nothing else is said.
    */
   constructor(
     arithmetic: Arithmetic,
-    options: { budgetBytes: number; keepsSources: boolean; beforeLiveGoes?: () => Promise<void> },
+    options: { budgetBytes: number; keepsSources: boolean; beforeLiveGoes?: () => Promise<void>; formOf?: FormOf },
   ) {
     this.#arithmetic = arithmetic;
     this.#budgetBytes = options.budgetBytes;
     this.#keepsSources = options.keepsSources;
     this.#beforeLiveGoes = options.beforeLiveGoes ?? (async () => undefined);
+    this.#formOf = options.formOf ?? allPlain;
+  }
+
+  /**
+   * In which form chat shall hold each tensor, by its name and its shape in the checkpoint. Where a tensor cannot be held
+   * so it stays in float32, and without a GPU all do: `live` tells. Another function that says the same changes nothing;
+   * where one form differs, the next blend gives the live weights up and writes new ones.
+   */
+  get formOf(): FormOf {
+    return this.#formOf;
+  }
+
+  set formOf(formOf: FormOf) {
+    this.#formOf = formOf;
   }
 
   get budgetBytes(): number {
@@ -114,9 +130,19 @@ export class Blend {
     this.#budgetBytes = bytes;
   }
 
-  /** The live weights of the last blend, or null. Their buffers stay the same while the tensors' shapes do. */
+  /** The live weights of the last blend, or null. Their buffers stay the same while shapes and forms do. */
   get live(): LiveWeights | null {
     return this.#live?.weights ?? null;
+  }
+
+  /** Most bytes that sources take which are kept for the next blend. */
+  get sourceBytes(): number {
+    return this.#kept?.residents ? this.#kept.bytes : 0;
+  }
+
+  /** Lets kept sources go, to make room; the next blend reads them again. Not while a run is under way. */
+  releaseSources(): void {
+    this.#letGo();
   }
 
   /** Source bytes per second seen so far, or null. */
@@ -126,8 +152,23 @@ export class Blend {
 
   /** How the merge will be done. Pure. */
   plan(lineup: Lineup): Plan {
+    return this.#plan(lineup, this.#possibleFormOf);
+  }
+
+  #plan(lineup: Lineup, formOf: FormOf): Plan {
     const { batchBytes, depth } = this.#arithmetic;
-    return plan(lineup, { budgetBytes: this.#budgetBytes, batchBytes, depth, keepsSources: this.#keepsSources });
+    return plan(lineup, {
+      budgetBytes: this.#budgetBytes,
+      batchBytes,
+      depth,
+      keepsSources: this.#keepsSources,
+      formOf,
+    });
+  }
+
+  /** The processor computes with float32 alone. */
+  get #possibleFormOf(): FormOf {
+    return this.#arithmetic.place === 'gpu' ? this.#formOf : allPlain;
   }
 
   /** True where a pass over the checkpoints comes before anything is merged: weights are shared between tensors. */
@@ -156,7 +197,8 @@ export class Blend {
     const key = [sourcesKey(lineup), plan.mode, cut.join(';')].join('|');
     if (this.#kept?.key !== key) {
       this.#letGo();
-      this.#kept = { key, residents: plan.mode === 'resident' ? new Residents() : null };
+      const bytes = plan.layout.batches.reduce((sum, batch) => sum + batch.sourceBytes, 0);
+      this.#kept = { key, residents: plan.mode === 'resident' ? new Residents() : null, bytes };
     }
     return new Run(lineup, plan, this.#arithmetic, this.#kept.residents, this.#statisticsOf(lineup));
   }
@@ -197,17 +239,21 @@ export class Blend {
    */
   async blend(lineup: Lineup, options: WorkOptions = {}): Promise<BlendResult> {
     const start = performance.now();
-    const plan = this.plan(lineup);
+    // Another one may be set while this runs.
+    const formOf = this.#possibleFormOf;
+    const plan = this.#plan(lineup, formOf);
     if (plan.mode === 'streaming') {
+      const isPlain =
+        this.#arithmetic.place === 'gpu' && plan.chatBytes === liveBytesOf(liveWishes(lineup.tensors, allPlain));
       throw new BudgetFault(
-        `The merged weights take ${plan.chatBytes} bytes for chat, more than the memory budget of ${this.#budgetBytes}; raise the budget, or save the merge without talking to it.`,
-        { neededBytes: plan.chatBytes, budgetBytes: this.#budgetBytes },
+        `The merged weights take ${plan.chatBytes} bytes for chat, and merging them ${plan.workingBytes} more, beyond the memory budget of ${this.#budgetBytes}; raise the budget, ${isPlain ? 'hold them in fewer bits, ' : ''}or save the merge without talking to it.`,
+        { neededBytes: plan.chatBytes + plan.workingBytes, budgetBytes: this.#budgetBytes },
       );
     }
     const run = this.#runOf(lineup, plan);
     // Weights that are each tensor's own are found as the tensor comes by; only shared ones need a pass of their own.
     const measureMs = plan.isMeasuredFirst ? await this.#measure(lineup, plan, run, null, options) : 0;
-    const live = await this.#liveFor(lineup);
+    const live = await this.#liveFor(lineup, formOf);
     live.written.clear();
     const watch = this.#watch('blend', plan, options);
     const watching = { signal: options.signal, onBytes: watch.onBytes };
@@ -227,11 +273,12 @@ export class Blend {
     };
   }
 
-  async #liveFor(lineup: Lineup): Promise<LiveWeights> {
-    const key = lineup.tensors.map((tensor) => `${tensor.name}:${tensor.shape.join('x')}`).join('\n');
+  async #liveFor(lineup: Lineup, formOf: FormOf): Promise<LiveWeights> {
+    const wishes = liveWishes(lineup.tensors, formOf);
+    const key = wishes.map(({ name, shape, form }) => `${name}:${shape.join('x')}:${form}`).join('\n');
     if (this.#live?.key === key) return this.#live.weights;
     await this.#giveUpLive();
-    const weights = await this.#arithmetic.allocate(lineup.tensors);
+    const weights = await this.#arithmetic.allocate(wishes);
     this.#live = { key, weights };
     return weights;
   }

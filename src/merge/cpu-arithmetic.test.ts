@@ -360,7 +360,9 @@ describe.each(PLACES)('$where', ({ threads }) => {
           expect(Buffer.concat(merged.map(({ bytes }) => bytes)).equals(encode(wanted, out))).toBe(true);
           expect(merged.map(({ faulty, squares }) => [faulty, squares])).toEqual(pieces.map(() => [0, null]));
 
-          const live = await arithmetic.allocate([{ name: tensor.name, shape: [base.length], elements: base.length }]);
+          const live = await arithmetic.allocate([
+            { name: tensor.name, shape: [base.length], elements: base.length, form: 'f32' },
+          ]);
           expect(await arithmetic.mergeInto(batch, method, work, live)).toEqual(pieces.map(() => 0));
           const target = live.tensors.get(tensor.name);
           if (target?.kind !== 'cpu') throw new Error('not on the CPU');

@@ -18,7 +18,7 @@ import {
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
 import type { Arithmetic, DigitQuery, LoadedBatch, MergedPiece, MergeWork, PieceWork, Windows } from './arithmetic.ts';
 import { type CpuCall, CpuWorker, perform } from './cpu-worker.ts';
-import { liveBytesOf, LiveWeights, type LiveTensor } from './live-weights.ts';
+import { allPlain, liveBytesOf, type LiveTensor, LiveWeights, liveWishes, type LiveWish } from './live-weights.ts';
 
 /** Source bytes of a batch: long enough to hide a message, short enough to keep many threads supplied. */
 const BATCH_BYTES = 4 * 2 ** 20;
@@ -206,18 +206,17 @@ export class CpuArithmetic implements Arithmetic {
     });
   }
 
-  async allocate(
-    tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly elements: number }[],
-  ): Promise<LiveWeights> {
+  async allocate(tensors: readonly LiveWish[]): Promise<LiveWeights> {
+    const plain = liveWishes(tensors, allPlain);
     const live = new Map<string, LiveTensor>();
-    for (const { name, shape, elements } of tensors) {
+    for (const { name, shape, elements } of plain) {
       try {
-        live.set(name, { kind: 'cpu', data: new Float32Array(elements), shape, elements });
+        live.set(name, { kind: 'cpu', form: 'f32', data: new Float32Array(elements), shape, elements });
       } catch (cause) {
         if (!(cause instanceof RangeError)) throw cause;
         throw new BudgetFault(
-          `The merged weights take ${liveBytesOf(tensors)} bytes, and there was no room for ${name}; lower the memory budget, or save the merge without talking to it.`,
-          { neededBytes: liveBytesOf(tensors) },
+          `The merged weights take ${liveBytesOf(plain)} bytes, and there was no room for ${name}; lower the memory budget, or save the merge without talking to it.`,
+          { neededBytes: liveBytesOf(plain) },
         );
       }
     }

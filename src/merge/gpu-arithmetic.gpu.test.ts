@@ -647,7 +647,7 @@ describe('merging', () => {
     for (const out of BLENDED_DTYPES) {
       const items = work.map((item) => ({ ...item, out }));
       const packed = await gpu.merge(loaded, probe, items);
-      const live = await gpu.allocate([{ name: pieces[0]?.tensor ?? '', shape: [2501], elements: 2501 }]);
+      const live = await gpu.allocate([{ name: pieces[0]?.tensor ?? '', shape: [2501], elements: 2501, form: 'f32' }]);
       expect(await gpu.mergeInto(loaded, probe, items, live)).toEqual([0, 0]);
       const target = [...live.tensors.values()][0];
       if (target?.kind !== 'gpu') throw new Error('no live buffer');

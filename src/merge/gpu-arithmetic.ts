@@ -14,7 +14,7 @@ import type { LoadedPiece, MeasuredPiece, MeasureKind } from '../methods/kernel.
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
 import type { Arithmetic, DigitQuery, LoadedBatch, MergedPiece, MergeWork, PieceWork } from './arithmetic.ts';
 import { allocateLive } from './gpu-live.ts';
-import type { LiveWeights } from './live-weights.ts';
+import type { LiveWeights, LiveWish } from './live-weights.ts';
 
 /** Source bytes of a batch: large enough to hide the round trip, small enough to cancel within a second. */
 const BATCH_BYTES = 16 * 2 ** 20;
@@ -111,13 +111,11 @@ export class GpuArithmetic implements Arithmetic {
     return mergePiecesInto(this.#space, onDevice(batch), method, work, (tensor) => {
       const target = live.tensors.get(tensor);
       if (target?.kind !== 'gpu') throw new Error(`no live buffer for ${tensor}`);
-      return target.buffer;
+      return target;
     });
   }
 
-  allocate(
-    tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly elements: number }[],
-  ): Promise<LiveWeights> {
+  allocate(tensors: readonly LiveWish[]): Promise<LiveWeights> {
     return allocateLive(this.#space.device, tensors);
   }
 

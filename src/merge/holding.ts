@@ -4,6 +4,7 @@
  */
 
 import type { LoadedBatch } from './arithmetic.ts';
+import type { Permits } from './permits.ts';
 import type { Plan } from './plan.ts';
 import type { Station } from './station.ts';
 
@@ -38,11 +39,23 @@ export class Holding {
   readonly stations: readonly (Station & { readonly index: number })[];
   readonly #load: (index: number) => Promise<Loan>;
   readonly #isHeld: boolean;
+  readonly #permits: Permits;
   readonly #loans = new Map<number, Promise<Loan>>();
 
-  constructor(indices: readonly number[], plan: Plan, isHeld: boolean, load: (index: number) => Promise<Loan>) {
+  /**
+   * @param isHeld whether batches stay until they are released; else they are loaded whenever they are asked for.
+   * @param permits how many batches are worked on at once, those of other groups included.
+   */
+  constructor(
+    indices: readonly number[],
+    plan: Plan,
+    isHeld: boolean,
+    permits: Permits,
+    load: (index: number) => Promise<Loan>,
+  ) {
     this.#load = load;
     this.#isHeld = isHeld;
+    this.#permits = permits;
     this.stations = indices.map((index) => ({
       index,
       pieces: plan.layout.batches[index]?.pieces ?? [],
@@ -50,7 +63,11 @@ export class Holding {
     }));
   }
 
-  async with<T>(index: number, use: (batch: LoadedBatch) => Promise<T>): Promise<T> {
+  with<T>(index: number, use: (batch: LoadedBatch) => Promise<T>): Promise<T> {
+    return this.#permits.with(() => this.#with(index, use));
+  }
+
+  async #with<T>(index: number, use: (batch: LoadedBatch) => Promise<T>): Promise<T> {
     if (this.#isHeld) {
       let loan = this.#loans.get(index);
       if (!loan) {

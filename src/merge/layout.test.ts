@@ -57,6 +57,34 @@ describe('cuts', () => {
     );
   });
 
+  it('keep bands of rows together, under every rule, and never move a block of the statistics', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 60_000 }),
+        fc.constantFrom('block' as const, 'row' as const, 'whole-row' as const, 'row-block' as const),
+        (bands, rowBlocks, most, rule) => {
+          const rowElements = 32 * rowBlocks;
+          const elements = bands * 32 * rowElements;
+          const positions = cuts(elements, rowElements, most, rule, 32);
+          expect([positions[0], positions.at(-1)]).toEqual([0, elements]);
+          for (const at of positions) expect(at % (32 * rowElements)).toBe(0);
+          const sizes = positions.slice(1).map((end, p) => end - (positions[p] ?? 0));
+          // Bands that end where blocks of the statistics do.
+          expect(Math.max(...sizes)).toBeLessThanOrEqual(Math.max(BLOCK_ELEMENTS, most, 128 * rowElements));
+          expect(Math.min(...sizes)).toBeGreaterThan(0);
+          const along = rule === 'row' ? rowElements : elements;
+          if (rule === 'whole-row' || rule === 'row-block') return;
+          expect(boundaries(positions, elements, rowElements, along)).toEqual(
+            boundaries([0, elements], elements, rowElements, along),
+          );
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
   it('fall on blocks of rows and of the whole tensor at once where that is possible', () => {
     const positions = cuts(256 * 896, 896, 60_000, 'row');
     expect(positions.length).toBeGreaterThan(2);

@@ -49,23 +49,40 @@ function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
-/** How many elements lie between the places at which a tensor is cut best, within `limit` where that is possible. */
-function cutUnit(rowElements: number, limit: number, rule: CutRule): number {
-  // At a row's end and a block's end at once: then sums along rows and over the whole share one layout.
-  const both = (rowElements / greatestCommonDivisor(rowElements, BLOCK_ELEMENTS)) * BLOCK_ELEMENTS;
-  if (rule === 'block') return both <= limit ? both : BLOCK_ELEMENTS;
-  const columns = rowElements * COLUMN_BLOCK_ROWS;
-  if (rule === 'row-block') return columns <= limit ? columns : rowElements;
-  return both <= limit ? both : rowElements;
+function leastCommonMultiple(a: number, b: number): number {
+  return (a / greatestCommonDivisor(a, b)) * b;
 }
 
-/** The positions at which a tensor is cut, both ends included. */
-export function cuts(elements: number, rowElements: number, mostElements: number, rule: CutRule): number[] {
+/**
+ * How many elements lie between the places at which a tensor is cut best, within `limit` where that is possible. A
+ * tensor in bands is cut between bands alone, however large they are.
+ */
+function cutUnit(rowElements: number, limit: number, rule: CutRule, bandRows: number): number {
+  const band = rowElements * bandRows;
+  // At a row's end and a block's end at once: then sums along rows and over the whole share one layout.
+  const both = leastCommonMultiple(band, BLOCK_ELEMENTS);
+  if (rule === 'block') return both <= limit || bandRows > 1 ? both : BLOCK_ELEMENTS;
+  const columns = leastCommonMultiple(band, rowElements * COLUMN_BLOCK_ROWS);
+  if (rule === 'row-block') return columns <= limit ? columns : band;
+  return both <= limit ? both : band;
+}
+
+/**
+ * The positions at which a tensor is cut, both ends included.
+ * @param bandRows how many rows have to stay together, counted from the first.
+ */
+export function cuts(
+  elements: number,
+  rowElements: number,
+  mostElements: number,
+  rule: CutRule,
+  bandRows = 1,
+): number[] {
   const limit = Math.max(BLOCK_ELEMENTS, mostElements);
   if (elements <= limit) return [0, elements];
-  const unit = cutUnit(rowElements, limit, rule);
+  const unit = cutUnit(rowElements, limit, rule, bandRows);
   const positions = [0];
-  if (rule === 'row' && rowElements > limit) {
+  if (rule === 'row' && rowElements > limit && bandRows === 1) {
     // Rows longer than a piece: cut within each row, at the row's own blocks.
     const step = Math.floor(limit / BLOCK_ELEMENTS) * BLOCK_ELEMENTS;
     for (let row = 0; row < elements; row += rowElements) {
@@ -97,11 +114,13 @@ export function pieceBytes(tensor: BlendTensor, piece: Piece): number {
  * Cuts tensors into batches and groups.
  * @param batchBytes most source bytes of one batch, and so of one binding; at least one block is always taken.
  * @param ruleOf where each tensor may be cut.
+ * @param bandRowsOf how many rows of a tensor have to stay together.
  */
 export function layOut(
   tensors: readonly BlendTensor[],
   batchBytes: number,
   ruleOf: (tensor: BlendTensor) => CutRule,
+  bandRowsOf: (tensor: BlendTensor) => number = () => 1,
 ): Layout {
   const batches: Batch[] = [];
   const groups: Group[] = [];
@@ -121,7 +140,7 @@ export function layOut(
   tensors.forEach((tensor, index) => {
     if (tensor.elements === 0) return;
     const most = Math.floor(batchBytes / sourceElementBytes(tensor));
-    const positions = cuts(tensor.elements, tensor.rowElements, most, ruleOf(tensor));
+    const positions = cuts(tensor.elements, tensor.rowElements, most, ruleOf(tensor), bandRowsOf(tensor));
     const own = positions.slice(1).map((end, p): Piece => ({ tensor: index, start: positions[p] ?? 0, end }));
     const [only] = own;
     if (own.length === 1 && only) {

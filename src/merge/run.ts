@@ -16,6 +16,7 @@ import { inOrder, type Limits } from './in-order.ts';
 import type { Group, Piece } from './layout.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import type { LiveWeights } from './live-weights.ts';
+import { Permits } from './permits.ts';
 import type { Plan } from './plan.ts';
 import type { Station, Visit } from './station.ts';
 import type { Statistics } from './statistics.ts';
@@ -67,6 +68,8 @@ export class Run {
   readonly #arithmetic: Arithmetic;
   readonly #residents: Residents | null;
   readonly #statistics: Statistics;
+  /** Groups and their batches are under way side by side: together no more of them than the place is kept busy with. */
+  readonly #permits: Permits;
   /** Weights that `mergeRange` found, by tensor. */
   readonly #weights = new Map<number, Promise<TensorWeights>>();
 
@@ -77,6 +80,7 @@ export class Run {
     this.#arithmetic = arithmetic;
     this.#residents = residents;
     this.#statistics = statistics;
+    this.#permits = new Permits(arithmetic.depth);
   }
 
   #tensor(index: number): BlendTensor {
@@ -101,8 +105,8 @@ export class Run {
 
   #hold(group: Group, signal: AbortSignal | undefined): Holding {
     const indices = Array.from({ length: group.count }, (_, i) => group.first + i);
-    const isHeld = group.count === 1 || group.sourceBytes <= this.#plan.holdBytes;
-    return new Holding(indices, this.#plan, isHeld, (index) => this.#load(index, signal));
+    const isHeld = group.count === 1 || this.#plan.heldGroups.has(group);
+    return new Holding(indices, this.#plan, isHeld, this.#permits, (index) => this.#load(index, signal));
   }
 
   #visit(signal: AbortSignal | undefined): Visit {
@@ -117,12 +121,12 @@ export class Run {
 
   /** Groups under way: as many as keep the place busy, and no more bytes than may be held. */
   #groupLimits(): Limits<Group> {
-    const mostCost = Math.max(this.#plan.holdBytes, 1);
+    const { heldGroups, holdBytes } = this.#plan;
     return {
       depth: this.#arithmetic.depth,
-      // What does not fit is not held, and costs its batches under way.
-      costOf: (group) => (group.sourceBytes <= mostCost ? group.sourceBytes : 0),
-      mostCost,
+      // What is not held costs its batches under way.
+      costOf: (group) => (heldGroups.has(group) ? group.sourceBytes : 0),
+      mostCost: holdBytes,
     };
   }
 

@@ -4,21 +4,21 @@
  * the audit. Nothing looks whole before all of it is. Not where the folder is (`bytes/*-folder.ts`).
  */
 
-import type { Bytes } from '../bytes/bytes.ts';
 import { type Digest, type StartDigest, wasmDigest } from '../bytes/digest.ts';
 import { throwIfCancelled } from '../bytes/fault.ts';
 import type { Folder } from '../bytes/sink.ts';
-import { readTensor, type TensorEntry } from '../formats/checkpoint.ts';
+import type { TensorEntry } from '../formats/checkpoint.ts';
 import type { PlannedTensor, Shard } from '../formats/safetensors-writer.ts';
 import { modelCard } from '../recipe/card.ts';
 import { Audit, AUDIT_FILE, type AuditReport } from './audit.ts';
+import { AuditedFolder, chunksOf, tensorBytes } from './audited-folder.ts';
 import type { Blend, WorkOptions } from './blend.ts';
 import type { Lineup } from './lineup.ts';
 import { type FileOptions, planFiles } from './output-files.ts';
 import type { OutputPiece } from './run.ts';
 
 /** The model card's file name beside a merge. */
-const CARD_FILE = 'README.md';
+export const CARD_FILE = 'README.md';
 
 /** What to call a merge, how to cut it, and how it is watched. */
 export interface SaveOptions extends FileOptions, WorkOptions {
@@ -30,47 +30,6 @@ export interface SaveOptions extends FileOptions, WorkOptions {
 export interface Saved {
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
   readonly audit: AuditReport;
-}
-
-/** Bytes that are copied at a time. */
-const COPY_BYTES = 8 * 2 ** 20;
-
-/** A folder whose files are told to the audit, with their SHA-256, as they are written. */
-class AuditedFolder {
-  readonly files: { name: string; bytes: number }[] = [];
-  readonly #folder: Folder;
-  readonly #audit: Audit;
-  readonly #startDigest: StartDigest;
-
-  constructor(folder: Folder, audit: Audit, startDigest: StartDigest) {
-    this.#folder = folder;
-    this.#audit = audit;
-    this.#startDigest = startDigest;
-  }
-
-  /** Writes one file of `bytes` bytes, chunk by chunk. */
-  async write(
-    name: string,
-    bytes: number,
-    chunks: AsyncIterable<Uint8Array<ArrayBuffer>> | Iterable<Uint8Array<ArrayBuffer>>,
-  ): Promise<void> {
-    const sink = await this.#folder.file(name, bytes);
-    const digest = await this.#startDigest();
-    for await (const chunk of chunks) {
-      const written = sink.write(chunk);
-      // While the bytes are on their way to the disk.
-      digest.update(chunk);
-      await written;
-    }
-    await sink.close();
-    this.files.push({ name, bytes });
-    this.#audit.file({ name, bytes, sha256: digest.hex() });
-  }
-
-  async writeText(name: string, text: string): Promise<void> {
-    const bytes = new TextEncoder().encode(text);
-    await this.write(name, bytes.length, [bytes]);
-  }
 }
 
 /**
@@ -140,7 +99,7 @@ async function* shardBytes(shard: Shard, source: ShardSource): AsyncGenerator<Ui
     const entry = copied.get(tensor.name);
     // An empty tensor has no bytes, and is there all the same.
     audit.wrote(tensor.name, 0);
-    for await (const bytes of entry ? copiedBytes(entry) : mergedBytes(tensor, pieces, audit)) {
+    for await (const bytes of entry ? tensorBytes(entry) : mergedBytes(tensor, pieces, audit)) {
       throwIfCancelled(signal);
       audit.wrote(tensor.name, bytes.length);
       digest?.update(bytes);
@@ -148,12 +107,6 @@ async function* shardBytes(shard: Shard, source: ShardSource): AsyncGenerator<Ui
     }
     if (digest) audit.sum(tensor.name, digest.hex());
   }
-}
-
-/** A tensor's bytes as they lie in its file. */
-async function* copiedBytes(entry: TensorEntry): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const size = entry.end - entry.start;
-  for (let at = 0; at < size; at += COPY_BYTES) yield await readTensor(entry, at, Math.min(size, at + COPY_BYTES));
 }
 
 /** The next merged pieces, which come in the order of the tensors. */
@@ -169,9 +122,4 @@ async function* mergedBytes(
     yield value.bytes;
     done += value.bytes.length;
   }
-}
-
-/** A whole file, some megabytes at a time. */
-async function* chunksOf(file: Bytes): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for (let at = 0; at < file.size; at += COPY_BYTES) yield await file.slice(at, Math.min(file.size, at + COPY_BYTES));
 }

@@ -39,6 +39,8 @@ export interface CardFacts {
   /** Number of tensors that were blended, and of those that were copied from the base. */
   readonly mergedTensors: number;
   readonly copiedTensors?: number;
+  /** The dtypes in which it was written as ONNX, by the names of transformers.js; left out where it is safetensors. */
+  readonly onnx?: readonly string[];
   /** What was found in the finished merge; left out where nothing was written yet. */
   readonly audit?: CardAudit;
 }
@@ -92,7 +94,7 @@ export function modelCard(facts: CardFacts): string {
     {
       base_model: [...new Set(parents.map(({ name }) => line(name)))],
       ...(license === null ? {} : { license }),
-      library_name: 'transformers',
+      library_name: facts.onnx ? 'transformers.js' : 'transformers',
       pipeline_tag: 'text-generation',
       tags: ['merge', 'fusewright', ...(method.inMergekit ? ['mergekit'] : [])],
     },
@@ -132,11 +134,33 @@ export function modelCard(facts: CardFacts): string {
     '',
     `- Made with Fusewright ${line(facts.version)}.`,
     `- ${facts.mergedTensors} tensors blended${copied}.`,
-    `- Calculated in float32 with coefficients in float64, rounded once, and written in ${dtype}.`,
+    facts.onnx
+      ? `- Calculated in float32 with coefficients in float64, rounded once to ${dtype}, and written as ONNX in ${facts.onnx.join(', ')}.`
+      : `- Calculated in float32 with coefficients in float64, rounded once, and written in ${dtype}.`,
     ...seedLines(facts.audit?.seeds ?? []),
     '',
+    ...usageLines(facts.onnx ?? []),
     ...(facts.audit ? auditLines(facts.audit) : []),
   ].join('\n');
+}
+
+/** How transformers.js loads it. */
+function usageLines(onnx: readonly string[]): string[] {
+  const [first] = onnx;
+  if (first === undefined) return [];
+  return [
+    '## Use',
+    '',
+    fenced(
+      [
+        "import { pipeline } from '@huggingface/transformers';",
+        '',
+        `const generator = await pipeline('text-generation', 'PATH_OR_NAME', { device: 'webgpu', dtype: '${first}' });`,
+      ].join('\n'),
+      'js',
+    ),
+    '',
+  ];
 }
 
 function seedLines(seeds: readonly number[]): string[] {

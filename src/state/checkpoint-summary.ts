@@ -4,6 +4,7 @@ import { Fault } from '../bytes/fault.ts';
 import { describeArchitecture } from '../chat/architecture.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { layerCountOf } from '../recipe/resolve.ts';
+import { hasTokenizer, noTokenizer } from './chat-model.ts';
 import type { CheckpointSummary } from './engine-api.ts';
 
 /** Why a checkpoint cannot be talked to, as one sentence; null where it can. */
@@ -14,10 +15,7 @@ export function chatObstacle(checkpoint: Checkpoint): string | null {
     if (error instanceof Fault) return error.message;
     throw error;
   }
-  if (!checkpoint.sideFiles.has('tokenizer.json')) {
-    return `${checkpoint.name} has no tokenizer.json beside its weights, so it can be merged and saved but not talked to; add the whole folder.`;
-  }
-  return null;
+  return hasTokenizer(checkpoint) ? null : noTokenizer(checkpoint.name);
 }
 
 /** Facts about an open checkpoint. */
@@ -39,7 +37,7 @@ export function summarise(checkpoint: Checkpoint): CheckpointSummary {
     dtypes: [...dtypes].sort((a, b) => b[1] - a[1]).map(([dtype, tensors]) => ({ dtype, tensors })),
     layers: layerCountOf(checkpoint.tensors.keys()),
     modelType: typeof modelType === 'string' ? modelType : null,
-    hasTokenizer: checkpoint.sideFiles.has('tokenizer.json'),
+    hasTokenizer: hasTokenizer(checkpoint),
     hasChatTemplate: checkpoint.sideFiles.has('chat_template.jinja') || /"chat_template"\s*:/.test(tokenizerConfig),
     chatObstacle: chatObstacle(checkpoint),
   };

@@ -4,7 +4,9 @@
  */
 
 import { clearFiltered } from '../recipe/yaml.ts';
-import { type Chat, currentSpeaker, isReplying } from './chat-store.ts';
+import { type ChatFiles, lastReplies } from './chat-files.ts';
+import { type Chat, canSend, currentConversation, isReplying } from './chat-store.ts';
+import { pathOf } from './conversation.ts';
 import type { Follower } from './follow.ts';
 import { rememberingMergekitScript } from './mergekit-script.ts';
 import { nameObstacle, type Output } from './output.ts';
@@ -37,6 +39,11 @@ export type CommandName =
   | 'resetWeights'
   | 'stop'
   | 'regenerate'
+  | 'editLast'
+  | 'copyReply'
+  | 'newConversation'
+  | 'exportJson'
+  | 'exportMarkdown'
   | 'clearChat'
   | 'save'
   | 'copyMergekit';
@@ -49,9 +56,13 @@ export function createCommands(
   follower: Follower,
   chat: Chat,
   output: Output,
+  files: ChatFiles,
   surroundings: Surroundings,
 ): Commands {
   const state = studio.store.getState;
+  const conversation = () => currentConversation(chat.store.getState());
+  const hasMessages = () => conversation().messages.length > 0;
+  const isIdle = () => !isReplying(chat.store.getState());
   const forMergekit = rememberingMergekitScript();
   const savesNow = () => state().work?.kind === 'save';
   const list: readonly Command[] = [
@@ -63,7 +74,7 @@ export function createCommands(
       async perform() {
         await studio.openSamples((onBytes) => fetchSamples(surroundings.fetch, onBytes));
         // The samples learned single questions; earlier turns would only confuse them.
-        if (state().samples !== null) chat.change({ remembers: false });
+        if (state().samples !== null) chat.change({ context: 'none' });
       },
     },
     {
@@ -80,7 +91,8 @@ export function createCommands(
       isEnabled: () => (mergeObstacle(state()) === null || isRefused(state())) && !savesNow(),
       perform() {
         // Takes effect when the blend is there.
-        if (!isRefused(state())) chat.choose({ kind: 'blend' });
+        const hasColumn = conversation().columns.some(({ speaker }) => speaker?.kind === 'blend');
+        if (!isRefused(state()) && !hasColumn) chat.choose({ kind: 'blend' });
         return follower.merge();
       },
     },
@@ -129,18 +141,50 @@ export function createCommands(
     {
       name: 'regenerate',
       label: 'Regenerate',
-      shortcut: null,
-      isEnabled: () =>
-        chat.store.getState().turns.length > 0 &&
-        !isReplying(chat.store.getState()) &&
-        currentSpeaker(chat.store.getState(), state())?.obstacle === null,
+      shortcut: 'mod+shift+Enter',
+      isEnabled: () => hasMessages() && canSend(chat.store.getState(), state()),
       perform: () => chat.regenerate(),
+    },
+    {
+      name: 'editLast',
+      label: 'Edit last message',
+      shortcut: null,
+      isEnabled: () => hasMessages() && isIdle(),
+      perform: () => chat.startEditing(pathOf(conversation()).at(-1)?.message.id ?? null),
+    },
+    {
+      name: 'copyReply',
+      label: 'Copy reply',
+      shortcut: null,
+      isEnabled: () => lastReplies(conversation()).length > 0,
+      perform: () => files.copy(),
+    },
+    {
+      name: 'newConversation',
+      label: 'New chat',
+      shortcut: 'mod+shift+O',
+      isEnabled: () => hasMessages() && isIdle(),
+      perform: () => chat.begin(),
+    },
+    {
+      name: 'exportJson',
+      label: 'Export as JSON',
+      shortcut: null,
+      isEnabled: hasMessages,
+      perform: () => files.exportAs('json'),
+    },
+    {
+      name: 'exportMarkdown',
+      label: 'Export as Markdown',
+      shortcut: null,
+      isEnabled: hasMessages,
+      perform: () => files.exportAs('markdown'),
     },
     {
       name: 'clearChat',
       label: 'Clear chat',
       shortcut: null,
-      isEnabled: () => chat.store.getState().turns.length > 0 && !isReplying(chat.store.getState()),
+      isEnabled: () => hasMessages() && isIdle(),
       perform: () => chat.clear(),
     },
     {

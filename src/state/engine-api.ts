@@ -9,7 +9,10 @@
  */
 
 import type { FaultReport } from '../bytes/fault.ts';
-import type { Generated } from '../chat/chat.ts';
+import type { OnnxDtype } from '../chat/export.ts';
+import type { Generated, SaidToken } from '../chat/generation.ts';
+import type { SamplingOptions } from '../chat/sampling.ts';
+import type { Precision } from '../chat/weight-forms.ts';
 import type { BlendedDtype, Dtype } from '../formats/dtype.ts';
 import type { AuditReport } from '../merge/audit.ts';
 import type { Finding } from '../merge/finding.ts';
@@ -21,6 +24,10 @@ export type { AuditFinding, AuditReport } from '../merge/audit.ts';
 export type { Finding } from '../merge/finding.ts';
 export type { MapCell, WeightsMap } from '../merge/map.ts';
 export type { Progress } from '../merge/progress.ts';
+export type { SaidToken, TokenChoice } from '../chat/generation.ts';
+export type { SamplingOptions } from '../chat/sampling.ts';
+export type { Precision } from '../chat/weight-forms.ts';
+export type { OnnxDtype } from '../chat/export.ts';
 
 /** Where the arithmetic runs, and why. */
 export interface EngineInfo {
@@ -31,6 +38,8 @@ export interface EngineInfo {
   readonly budgetBytes: number;
   /** The largest budget that makes sense here. */
   readonly maxBudgetBytes: number;
+  /** How chat shall hold matrices. */
+  readonly precision: PrecisionChoice;
 }
 
 /** An open checkpoint as the page shows it. */
@@ -66,6 +75,8 @@ export interface PlanSummary {
   /** Predicted seconds for the next blend; null until a rate has been seen. */
   readonly seconds: number | null;
   readonly outDtype: BlendedDtype | 'mixed';
+  /** How chat would hold the result, in one sentence why so; null where it cannot be talked to or does not fit. */
+  readonly chat: { readonly precision: Precision; readonly reason: string; readonly bytes: number } | null;
 }
 
 /** The pre-flight's result; `plan` is null where an error refuses the merge. */
@@ -108,16 +119,28 @@ export interface SaveReport {
   readonly archive: File | null;
 }
 
-/** Whom to talk to: the live blend or an open checkpoint. */
-export type Speaker = { readonly kind: 'blend' } | { readonly kind: 'checkpoint'; readonly name: string };
+/** Whom to talk to: the live blend, an open checkpoint, or what a recipe makes (an earlier blend, another take). */
+export type Speaker =
+  | { readonly kind: 'blend' }
+  | { readonly kind: 'checkpoint'; readonly name: string }
+  | { readonly kind: 'recipe'; readonly label: string; readonly text: string };
+
+/** How chat holds the matrices of a model; `auto` is chosen by size and budget, per speaker. */
+export type PrecisionChoice = 'auto' | Precision;
 
 /** A speaker that is ready. */
 export interface SpeakerInfo {
   readonly modelType: string;
+  /** Most tokens of prompt and reply together, here. */
   readonly contextTokens: number;
   readonly hasChatTemplate: boolean;
   /** `webgpu` on our device, or `wasm` on the CPU. */
   readonly provider: 'webgpu' | 'wasm';
+  readonly precision: Precision;
+  /** Bytes of its weights as chat holds them. */
+  readonly weightBytes: number;
+  /** One sentence: how it runs here and why so, such as why the CPU, why q4, why no captured steps. */
+  readonly reason: string;
 }
 
 /** One turn of a conversation. */
@@ -126,30 +149,76 @@ export interface Message {
   readonly content: string;
 }
 
-/** A request for a reply. */
-export interface SayRequest {
+/** What a prompt is made from. */
+export interface PromptRequest {
   readonly speaker: Speaker;
   readonly messages: readonly Message[];
   /** `chat` renders the template; `continue` continues the last message's text as it stands. */
   readonly mode: 'chat' | 'continue';
-  readonly maxNewTokens: number;
-  /** 0 is greedy. */
-  readonly temperature: number;
-  /** 0 is off. */
-  readonly topK: number;
-  readonly seed: number;
+  /** A chat template (Jinja) to take instead of the model's own; null takes its own. */
+  readonly template: string | null;
 }
+
+/** What a prompt comes to. Needs the tokenizer only: no weights are read. */
+export interface PromptInfo {
+  /** The text as the model reads it. */
+  readonly text: string;
+  readonly tokens: number;
+  readonly contextTokens: number;
+  /** The model's own template and the file it stands in; null where it has none. */
+  readonly template: { readonly file: string; readonly text: string } | null;
+}
+
+/** A request for a reply. */
+export interface SayRequest extends PromptRequest {
+  readonly maxNewTokens: number;
+  readonly sampling: SamplingOptions;
+  /** The reply ends before the first of these that it would hold. */
+  readonly stop: readonly string[];
+  /** How many likeliest tokens to tell beside each chosen one; 0 to MAX_ALTERNATIVES. */
+  readonly alternatives: number;
+}
+
+/** News of one column's reply. */
+export type SayEvent = { readonly column: number } & (
+  | { readonly phase: 'loading'; readonly speaker: Speaker }
+  | { readonly phase: 'reading'; readonly info: SpeakerInfo; readonly promptTokens: number }
+  /** New tokens, and the text so far (which grows only; a stop string that may be beginning is held back). */
+  | { readonly phase: 'speaking'; readonly text: string; readonly tokens: readonly SaidToken[] }
+);
 
 /** A finished reply. */
 export interface Reply extends Generated {
-  /** Number of the blend that answered, or null for a checkpoint. */
+  /** Number of the blend that answered, or null for another speaker. */
   readonly blend: number | null;
 }
+
+/** How a column ended: its reply, or what went wrong with it alone. */
+export type SayOutcome = { readonly reply: Reply } | { readonly fault: FaultReport };
+
+/** How well a speaker foresees a text. */
+export interface TextScore {
+  readonly tokens: number;
+  /** exp of the mean negative log-probability per token; the first token is not foreseen. */
+  readonly perplexity: number;
+  readonly bitsPerByte: number;
+  /** Each token's text and natural log-probability (null for the first). */
+  readonly pieces: readonly { readonly text: string; readonly logProbability: number | null }[];
+}
+
+export type ScoreOutcome = { readonly score: TextScore } | { readonly fault: FaultReport };
+
+/** What a save writes: a Hugging Face folder, or ONNX as transformers.js loads it. */
+export type SaveFormat =
+  | { readonly kind: 'safetensors' }
+  | { readonly kind: 'onnx'; readonly dtypes: readonly OnnxDtype[] };
 
 /** The engine as the page sees it, through comlink. */
 export interface EngineApi {
   start(): Promise<EngineInfo>;
   setBudget(budgetBytes: number): Promise<EngineInfo>;
+  /** Chat's precision from now on; speakers that are open are made anew when they are next talked to. */
+  setPrecision(precision: PrecisionChoice): Promise<EngineInfo>;
   /** Opens files; headers and side files only. Broken ones come back as faults and do not stop the others. */
   add(files: readonly { readonly path: string; readonly file: File }[]): Promise<{
     readonly added: readonly CheckpointSummary[];
@@ -167,15 +236,31 @@ export interface EngineApi {
   /** Streams the merge to files: shards, config, tokenizer, `fusewright.yml`, README.md. */
   save(
     recipeText: string,
-    options: { readonly name: string; readonly target: SaveTarget; readonly maxShardBytes: number },
+    options: {
+      readonly name: string;
+      readonly target: SaveTarget;
+      readonly maxShardBytes: number;
+      readonly format?: SaveFormat;
+    },
     onProgress: (progress: Progress) => void,
   ): Promise<SaveReport>;
   /** Stops merge work (measure, blend, save) within a second. */
   cancel(): Promise<void>;
   /** Makes a speaker ready and tells about it. */
   talkTo(speaker: Speaker): Promise<SpeakerInfo>;
-  /** Streams a reply: `onText` gets the text so far. */
-  say(request: SayRequest, onText: (textSoFar: string) => void): Promise<Reply>;
-  /** Stops the running reply; it resolves with what there is, `stoppedBy: 'user'`. */
-  stop(): Promise<void>;
+  /** Renders and counts a prompt without reading weights. Rejects where the template refuses the conversation. */
+  prompt(request: PromptRequest): Promise<PromptInfo>;
+  /**
+   * Streams replies, one per request, the columns side by side where the budget holds their speakers together and
+   * one after another where it does not. A newer `say` stops an older one. Resolves when all have ended.
+   */
+  say(requests: readonly SayRequest[], onEvent: (event: SayEvent) => void): Promise<readonly SayOutcome[]>;
+  /** Stops the running replies (of one column); they resolve with what there is, `stoppedBy: 'user'`. */
+  stop(column?: number): Promise<void>;
+  /** Perplexity of a text for each speaker, one after another. A newer `say` or `score` stops it. */
+  score(
+    speakers: readonly Speaker[],
+    text: string,
+    onProgress: (column: number, tokensDone: number, tokens: number) => void,
+  ): Promise<readonly ScoreOutcome[]>;
 }

@@ -13,6 +13,7 @@ export function engineOver(remote: Remote<EngineApi>): EngineApi {
   return {
     start: () => remote.start(),
     setBudget: (budgetBytes) => remote.setBudget(budgetBytes),
+    setPrecision: (precision) => remote.setPrecision(precision),
     add: (files) => remote.add(files),
     remove: (name) => remote.remove(name),
     check: (text) => remote.check(text),
@@ -21,8 +22,10 @@ export function engineOver(remote: Remote<EngineApi>): EngineApi {
     save: (text, options, onProgress) => remote.save(text, options, proxy(onProgress)),
     cancel: () => remote.cancel(),
     talkTo: (speaker) => remote.talkTo(speaker),
-    say: (request, onText) => remote.say(request, proxy(onText)),
-    stop: () => remote.stop(),
+    prompt: (request) => remote.prompt(request),
+    say: (requests, onEvent) => remote.say(requests, proxy(onEvent)),
+    stop: (column) => remote.stop(column),
+    score: (speakers, text, onProgress) => remote.score(speakers, text, proxy(onProgress)),
   };
 }
 

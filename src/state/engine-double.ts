@@ -10,8 +10,12 @@ import type {
   CheckReport,
   EngineApi,
   PlanSummary,
+  PromptInfo,
   Reply,
+  SaidToken,
   SaveReport,
+  SayOutcome,
+  SpeakerInfo,
   WeightsMap,
 } from './engine-api.ts';
 
@@ -57,6 +61,7 @@ export function engineDouble(): EngineDouble {
   const engine: EngineApi = {
     start: call('start'),
     setBudget: call('setBudget'),
+    setPrecision: call('setPrecision'),
     add: call('add'),
     remove: call('remove'),
     check: call('check'),
@@ -65,8 +70,10 @@ export function engineDouble(): EngineDouble {
     save: call('save'),
     cancel: call('cancel'),
     talkTo: call('talkTo'),
+    prompt: call('prompt'),
     say: call('say'),
     stop: call('stop'),
+    score: call('score'),
   };
   return {
     engine,
@@ -107,6 +114,7 @@ export function checkReport(plan: Partial<PlanSummary> = {}): CheckReport {
       mode: 'resident',
       seconds: null,
       outDtype: 'BF16',
+      chat: { precision: 'f32', reason: 'The model is small.', bytes: 3_200_000 },
       ...plan,
     },
   };
@@ -135,12 +143,40 @@ export function reply(text: string, part: Partial<Reply> = {}): Reply {
     text,
     tokens: 3,
     promptTokens: 5,
+    readTokens: 5,
     stoppedBy: 'end',
     msToFirstToken: 12,
     tokensPerSecond: 40,
     blend: null,
     ...part,
   };
+}
+
+/** What `say` resolves with where one column replied. */
+export function replied(text: string, part: Partial<Reply> = {}): readonly SayOutcome[] {
+  return [{ reply: reply(text, part) }];
+}
+
+export function speakerInfo(part: Partial<SpeakerInfo> = {}): SpeakerInfo {
+  return {
+    modelType: 'llama',
+    contextTokens: 512,
+    hasChatTemplate: true,
+    provider: 'webgpu',
+    precision: 'f32',
+    weightBytes: 3_200_000,
+    reason: 'In float32: it is small.',
+    ...part,
+  };
+}
+
+export function promptInfo(tokens: number, part: Partial<PromptInfo> = {}): PromptInfo {
+  return { text: 'a prompt', tokens, contextTokens: 512, template: null, ...part };
+}
+
+/** A token as a reply tells it, with its own number as its text where none is given. */
+export function saidToken(token: number, text = String(token), part: Partial<SaidToken> = {}): SaidToken {
+  return { token, text, probability: 0.5, alternatives: [], ...part };
 }
 
 export function saveReport(archive: File | null): SaveReport {

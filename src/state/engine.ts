@@ -8,7 +8,7 @@ import { DeviceFault, MismatchFault, MissingFault } from '../bytes/fault.ts';
 import { fileBytes } from '../bytes/file-bytes.ts';
 import { handleFolder } from '../bytes/handle-folder.ts';
 import type { Folder } from '../bytes/sink.ts';
-import type { Chat } from '../chat/chat.ts';
+import { Prompter } from '../chat/prompter.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openCheckpoints, type GivenFile } from '../formats/open.ts';
 import { gpuHere, openDevice, type Device } from '../gpu/device.ts';
@@ -17,31 +17,40 @@ import { check, type Check } from '../merge/check.ts';
 import { CpuArithmetic, type KernelThread } from '../merge/cpu-arithmetic.ts';
 import { GpuArithmetic } from '../merge/gpu-arithmetic.ts';
 import type { Lineup } from '../merge/lineup.ts';
-import type { Plan } from '../merge/plan.ts';
 import { save } from '../merge/save.ts';
 import type { OpenStage } from '../merge/stage.ts';
 import { stagesAt } from '../merge/stage-runs.ts';
 import { parseRecipe } from '../recipe/yaml.ts';
 import { version } from '../../package.json';
 import { openArchive, sweepArchives } from './archive.ts';
-import { chatObstacle, summarise } from './checkpoint-summary.ts';
+import { chatModelOf, lineupObstacle, lineupOf } from './chat-model.ts';
+import { capacityTokensFor } from './chat-plan.ts';
+import { summarise } from './checkpoint-summary.ts';
 import type {
   BlendReport,
   CheckReport,
   EngineApi,
   EngineInfo,
   PlanSummary,
+  PrecisionChoice,
   Progress,
-  Reply,
+  PromptInfo,
+  PromptRequest,
+  SaveFormat,
   SaveReport,
   SaveTarget,
+  SayEvent,
+  SayOutcome,
   SayRequest,
+  ScoreOutcome,
   Speaker,
   SpeakerInfo,
   WeightsMap,
 } from './engine-api.ts';
+import { saveOnnx } from './onnx-save.ts';
 import { continuesPick, isLoose } from './picking.ts';
-import { Speakers } from './speakers.ts';
+import { type ReadySpeaker, Replies } from './replies.ts';
+import { type BlendPlan, type ReadyOptions, Speakers, type Wanted } from './speakers.ts';
 import { Turns, type TurnKind } from './turns.ts';
 
 const GIB = 2 ** 30;
@@ -151,9 +160,14 @@ export class Engine implements EngineApi {
   #blendNumber = 0;
   /** The lineup that the live blend was made from. */
   #blended: Lineup | null = null;
-  /** The reply that was asked for last, from the moment of asking. */
-  #asking: AbortController | null = null;
+  #precision: PrecisionChoice = 'auto';
   readonly #turns = new Turns();
+  /** By the files beside the weights: reading a large tokenizer takes its time. */
+  readonly #prompters = new WeakMap<object, Promise<Prompter>>();
+  readonly #replies = new Replies({
+    inTurn: (work) => this.#inTurn('stay', work),
+    ready: async (speaker, options) => this.#ready(speaker, await this.#open(), options),
+  });
 
   constructor(surroundings: EngineSurroundings = { gpu: gpuHere(), startKernelWorkers: () => [] }) {
     this.#surroundings = surroundings;
@@ -168,13 +182,20 @@ export class Engine implements EngineApi {
     const place = await this.#open();
     const { maxBudgetBytes } = BUDGETS[place.kind];
     this.#budgetBytes = Math.max(2 ** 20, Math.min(budgetBytes, maxBudgetBytes));
-    place.speakers.blend.budgetBytes = this.#budgetBytes;
+    place.speakers.budgetBytes = this.#budgetBytes;
+    return this.#info(place);
+  }
+
+  async setPrecision(precision: PrecisionChoice): Promise<EngineInfo> {
+    const place = await this.#open();
+    this.#precision = precision;
+    place.speakers.choice = precision;
     return this.#info(place);
   }
 
   #info(place: Place): EngineInfo {
     const { maxBudgetBytes } = BUDGETS[place.kind];
-    return { ...place.info, budgetBytes: place.speakers.blend.budgetBytes, maxBudgetBytes };
+    return { ...place.info, budgetBytes: place.speakers.budgetBytes, maxBudgetBytes, precision: this.#precision };
   }
 
   /** The place, opened on first use and again after the graphics device was lost. */
@@ -203,10 +224,10 @@ export class Engine implements EngineApi {
     const kind = device?.isSoftware ? 'software' : info.place;
     const budgetBytes = this.#budgetBytes ?? BUDGETS[kind].budgetBytes;
     const saver = device?.isSoftware ? new Saver(this.#surroundings.startKernelWorkers) : null;
-    const speakers = new Speakers(arithmetic, budgetBytes);
+    const speakers = new Speakers(arithmetic, { budgetBytes, choice: this.#precision });
     const stages = stagesAt(
       () => arithmetic,
-      () => speakers.blend.budgetBytes * STAGE_SHARE,
+      () => speakers.budgetBytes * STAGE_SHARE,
     );
     const place: Place = { info, kind, speakers, saver, stages };
     device?.lost.then(() => this.#forgetPlace(place));
@@ -262,9 +283,8 @@ export class Engine implements EngineApi {
     if (this.#picked.names.includes(name)) this.#picked = NOTHING_PICKED;
     const place = await this.#open();
     await this.#inTurn('weigh', async () => {
-      place.speakers.blend.forget(checkpoint);
       place.saver?.forget(checkpoint);
-      await place.speakers.letCheckpointGo(checkpoint);
+      await place.speakers.forget(checkpoint);
     });
   }
 
@@ -290,24 +310,23 @@ export class Engine implements EngineApi {
     const { findings, lineup } = this.#check(recipeText, place.stages);
     return {
       findings,
-      plan: lineup ? summarisePlan(place.speakers.blend.plan(lineup), place.speakers.blend.bytesPerSecond) : null,
+      plan: lineup ? summarisePlan(place.speakers.plan(lineup), place.speakers.blend.bytesPerSecond) : null,
     };
   }
 
   weigh(recipeText: string, onProgress: (progress: Progress) => void): Promise<WeightsMap> {
-    return this.#inTurn('weigh', async (signal, place) =>
-      place.speakers.blend.map(this.#lineUp(recipeText, place.stages), { signal, onProgress }),
-    );
+    return this.#inTurn('weigh', async (signal, { speakers, stages }) => {
+      const lineup = this.#lineUp(recipeText, stages);
+      // As the blend that follows is planned, so that it finds what this one read.
+      speakers.plan(lineup);
+      return speakers.blend.map(lineup, { signal, onProgress });
+    });
   }
 
   blend(recipeText: string, onProgress: (progress: Progress) => void): Promise<BlendReport> {
     return this.#inTurn('blend', async (signal, { speakers, stages }) => {
       const lineup = this.#lineUp(recipeText, stages);
-      await speakers.hush('blend');
-      const { liveBytes } = speakers.blend.plan(lineup);
-      // A loaded checkpoint goes where the blend would not fit beside it.
-      if (liveBytes + speakers.checkpointBytes > speakers.blend.budgetBytes) await speakers.letCheckpointGo();
-      const result = await speakers.blend.blend(lineup, { signal, onProgress });
+      const result = await speakers.write(lineup, { signal, onProgress });
       this.#blended = lineup;
       this.#blendNumber += 1;
       return {
@@ -317,7 +336,7 @@ export class Engine implements EngineApi {
         tensors: result.tensors,
         rewritten: result.rewritten,
         bytes: result.bytes,
-        chatObstacle: chatObstacle(lineup.donor),
+        chatObstacle: lineupObstacle(lineup),
         nonFinite: counted(result.nonFinite),
       };
     });
@@ -325,24 +344,27 @@ export class Engine implements EngineApi {
 
   save(
     recipeText: string,
-    options: { readonly name: string; readonly target: SaveTarget; readonly maxShardBytes: number },
+    options: {
+      readonly name: string;
+      readonly target: SaveTarget;
+      readonly maxShardBytes: number;
+      readonly format?: SaveFormat;
+    },
     onProgress: (progress: Progress) => void,
   ): Promise<SaveReport> {
     return this.#inTurn('stay', async (signal, { info, speakers, saver, stages }) => {
       const start = performance.now();
       const lineup = this.#lineUp(recipeText, saver?.stages ?? stages);
-      const { name, target, maxShardBytes } = options;
+      const { name, target, maxShardBytes, format } = options;
       const archive = target.kind === 'zip' ? await openArchive(name) : null;
       const folder = archive?.folder ?? (await folderIn((target as SaveTarget & { kind: 'folder' }).handle, name));
-      const blend = saver?.blend(speakers.blend.budgetBytes) ?? speakers.blend;
-      const saved = await save(blend, lineup, folder, {
-        signal,
-        onProgress,
-        name,
-        recipeText,
-        maxShardBytes,
-        version,
-      });
+      if (!saver) speakers.plan(lineup);
+      const blend = saver?.blend(speakers.budgetBytes) ?? speakers.blend;
+      const saving = { signal, onProgress, name, recipeText, version };
+      const saved =
+        format?.kind === 'onnx'
+          ? await saveOnnx(blend, lineup, folder, { ...saving, dtypes: format.dtypes })
+          : await save(blend, lineup, folder, { ...saving, maxShardBytes });
       return {
         files: saved.files,
         bytes: saved.files.reduce((sum, file) => sum + file.bytes, 0),
@@ -364,46 +386,76 @@ export class Engine implements EngineApi {
   }
 
   async talkTo(speaker: Speaker): Promise<SpeakerInfo> {
-    const { info } = await this.#inTurn('stay', (signal, place) => this.#chatOf(speaker, place, signal));
-    return {
-      modelType: info.architecture.modelType,
-      contextTokens: info.contextTokens,
-      hasChatTemplate: info.hasTemplate,
-      provider: info.provider,
-    };
+    const { info } = await this.#inTurn('stay', async (signal, place) => {
+      const ready = await this.#ready(speaker, place, { signal, keepsSpeaking: false });
+      if (!ready?.voice.info) throw new Error('a speaker is ready and has no chat');
+      return { info: ready.voice.info };
+    });
+    return info;
   }
 
-  /** The open chat of a speaker; opens it first where needed. */
-  async #chatOf(speaker: Speaker, { speakers }: Place, signal: AbortSignal): Promise<Chat> {
-    if (speaker.kind === 'blend') return speakers.ofBlend(this.#blended?.donor ?? null, signal);
+  /** Makes a speaker ready; null where there is no room beside those who are speaking. */
+  async #ready(speaker: Speaker, place: Place, options: ReadyOptions): Promise<ReadySpeaker | null> {
+    const { speakers } = place;
+    if (speaker.kind === 'blend') {
+      // Says why it cannot be talked to, where that is so.
+      if (this.#blended) chatModelOf(this.#blended);
+      const live = await speakers.readyLive(this.#blended, options);
+      return live && { voice: live, blend: this.#blendNumber };
+    }
+    const voice = await speakers.ready(this.#wanted(speaker, place), options);
+    return voice && { voice, blend: null };
+  }
+
+  #wanted(speaker: Exclude<Speaker, { kind: 'blend' }>, { stages }: Place): Wanted {
+    if (speaker.kind === 'recipe') {
+      return { key: speaker.text, name: speaker.label, lineup: this.#lineUp(speaker.text, stages) };
+    }
     const checkpoint = this.#find(speaker.name);
     if (!checkpoint) throw new MissingFault(`${speaker.name} is not open any more; add it again.`);
-    return speakers.ofCheckpoint(checkpoint, signal);
+    return { key: checkpoint, name: checkpoint.name, lineup: lineupOf(checkpoint) };
   }
 
-  async say(request: SayRequest, onText: (textSoFar: string) => void): Promise<Reply> {
-    const stopped = this.stop();
-    const asking = new AbortController();
-    this.#asking = asking;
-    await stopped;
-    // The reply begins within its turn: merge work that comes next finds it, and waits until it has stopped.
-    const { done } = await this.#inTurn('stay', async (signal, place) => {
-      const chat = await this.#chatOf(request.speaker, place, signal);
-      await place.speakers.hush();
-      return place.speakers.begin(chat, request, asking, onText);
-    });
-    const blend = request.speaker.kind === 'blend' ? this.#blendNumber : null;
-    return { ...(await done), blend };
+  async prompt({ speaker, messages, mode, template }: PromptRequest): Promise<PromptInfo> {
+    const place = await this.#open();
+    if (speaker.kind === 'blend' && !this.#blended) {
+      throw new MissingFault('There is no merged model yet; merge first.');
+    }
+    const wanted = speaker.kind === 'blend' ? null : this.#wanted(speaker, place);
+    const lineup = wanted?.lineup ?? this.#blended;
+    if (!lineup) throw new Error('a speaker without a lineup');
+    const { architecture, sideFiles, binarySideFiles } = chatModelOf(lineup);
+    let opening = this.#prompters.get(sideFiles);
+    if (!opening) {
+      opening = Prompter.open({ sideFiles, binarySideFiles, architecture, contextTokens: architecture.contextTokens });
+      this.#prompters.set(sideFiles, opening);
+    }
+    const prompter = await opening;
+    const contextTokens =
+      place.speakers.contextTokens(wanted?.key ?? null) ?? capacityTokensFor(architecture, place.speakers.budgetBytes);
+    return prompter.withContext(contextTokens).info({ messages, mode, template });
   }
 
-  async stop(): Promise<void> {
-    this.#asking?.abort();
-    await this.#opened?.speakers.hush();
+  say(requests: readonly SayRequest[], onEvent: (event: SayEvent) => void): Promise<readonly SayOutcome[]> {
+    return this.#replies.say(requests, onEvent);
+  }
+
+  async stop(column?: number): Promise<void> {
+    await this.#replies.stop(column);
+  }
+
+  score(
+    speakers: readonly Speaker[],
+    text: string,
+    onProgress: (column: number, tokensDone: number, tokens: number) => void,
+  ): Promise<readonly ScoreOutcome[]> {
+    return this.#replies.score(speakers, text, onProgress);
   }
 }
 
-function summarisePlan(plan: Plan, bytesPerSecond: number | null): PlanSummary {
+function summarisePlan({ plan, held }: BlendPlan, bytesPerSecond: number | null): PlanSummary {
   return {
+    chat: held && { precision: held.plan.precision, reason: held.plan.reason, bytes: plan.chatBytes },
     mergedTensors: plan.mergedTensors,
     copiedTensors: plan.copiedTensors,
     readBytes: plan.readBytes,

@@ -63,7 +63,9 @@ export function follow(studio: Studio): Follower {
 
   const stopListening = store.subscribe((state, before) => {
     if (state.text !== before.text || state.checkpoints !== before.checkpoints) later();
-    if (state.engine?.budgetBytes !== before.engine?.budgetBytes && before.engine !== null) later();
+    const isHeldOtherwise =
+      state.engine?.budgetBytes !== before.engine?.budgetBytes || state.engine?.precision !== before.engine?.precision;
+    if (isHeldOtherwise && before.engine !== null) later();
   });
 
   async function settle(): Promise<void> {

@@ -5,7 +5,7 @@
 
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { OutputFault, toReport } from '../bytes/fault.ts';
-import type { AuditReport, SaveReport, SaveTarget } from './engine-api.ts';
+import type { AuditReport, OnnxDtype, SaveFormat, SaveReport, SaveTarget } from './engine-api.ts';
 import { bytesFigure, plural, timeFigure } from './figures.ts';
 import type { Follower } from './follow.ts';
 import type { Studio } from './studio.ts';
@@ -25,6 +25,9 @@ export interface OutputState {
   /** Name of the folder or zip that is made. */
   readonly name: string;
   readonly kind: SaveTarget['kind'];
+  readonly format: SaveFormat['kind'];
+  /** In which dtypes ONNX is written; at least one. */
+  readonly onnxDtypes: readonly OnnxDtype[];
   /** The newest merge that was saved; null before one. */
   readonly saved: SavedMerge | null;
 }
@@ -66,6 +69,9 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
   const store = createStore<OutputState>()(() => ({
     name: 'merged',
     kind: canPickFolder ? 'folder' : 'zip',
+    format: 'safetensors',
+    // What transformers.js loads in a browser where nothing else is asked for.
+    onnxDtypes: ['q8'],
     saved: null,
   }));
 
@@ -100,7 +106,8 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
       }
     },
     async save() {
-      const { name, kind } = store.getState();
+      const { name, kind, format: formatKind, onnxDtypes } = store.getState();
+      const format: SaveFormat = formatKind === 'onnx' ? { kind: 'onnx', dtypes: onnxDtypes } : { kind: 'safetensors' };
       const { text } = studio.store.getState();
       const release = follower.holdBack();
       try {
@@ -111,7 +118,11 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
             return;
           }
           const target: SaveTarget = place === 'zip' ? { kind: 'zip' } : { kind: 'folder', handle: place };
-          const report = await studio.engine.save(text, { name, target, maxShardBytes: MAX_SHARD_BYTES }, onProgress);
+          const report = await studio.engine.save(
+            text,
+            { name, target, maxShardBytes: MAX_SHARD_BYTES, format },
+            onProgress,
+          );
           if (report.archive) download(report.archive, `${name}.zip`);
           const where = place === 'zip' ? `as ${name}.zip` : 'in the chosen folder';
           const noDialog =

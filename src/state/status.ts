@@ -1,6 +1,6 @@
 /** Status: the one sentence that says where the studio stands, and why it cannot merge where it cannot. */
 
-import type { Finding } from './engine-api.ts';
+import type { Finding, PlanSummary } from './engine-api.ts';
 import { bytesFigure, timeLeft } from './figures.ts';
 import type { StudioState, Work } from './studio.ts';
 
@@ -107,6 +107,12 @@ export function statusOf(state: StudioState): Status {
   if (!plan) return { tone: 'idle', sentence: 'Nothing is open.', fraction: null, code: null };
   const seconds = plan.seconds === null ? '' : `, about ${timeLeft(plan.seconds)}`;
   const copied = plan.copiedTensors > 0 ? `, ${plan.copiedTensors} copied` : '';
-  const sentence = `Ready to merge: ${plan.mergedTensors} tensors${copied}, ${bytesFigure(plan.readBytes)} to read, ${bytesFigure(plan.writeBytes)} as a file${seconds}.`;
+  const sentence = `Ready to merge: ${plan.mergedTensors} tensors${copied}, ${bytesFigure(plan.readBytes)} to read, ${bytesFigure(plan.writeBytes)} as a file${seconds}.${inBits(plan.chat)}`;
   return { tone: 'idle', sentence, fraction: null, code: null };
+}
+
+/** Chat in fewer bits than a save writes is worth saying before it is there. */
+function inBits(chat: PlanSummary['chat']): string {
+  if (chat === null || chat.precision === 'f32') return '';
+  return ` For chat it is held in ${chat.precision === 'q8' ? '8' : '4'} bits, ${bytesFigure(chat.bytes)}.`;
 }

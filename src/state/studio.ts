@@ -16,6 +16,7 @@ import type {
   CheckReport,
   EngineApi,
   EngineInfo,
+  PrecisionChoice,
   Progress,
   WeightsMap,
 } from './engine-api.ts';
@@ -104,6 +105,8 @@ export interface Studio {
   readonly engine: EngineApi;
   readonly start: () => Promise<void>;
   readonly setBudget: (budgetBytes: number) => Promise<void>;
+  /** How chat holds matrices from now on. */
+  readonly setPrecision: (precision: PrecisionChoice) => Promise<void>;
   /** Opens files and takes what they hold into the recipe. */
   readonly open: (files: readonly PathedFile[]) => Promise<void>;
   /** Opens the samples' files and proposes their recipe. */
@@ -198,6 +201,13 @@ export function createStudio(engine: EngineApi, history: History = createHistory
     async setBudget(budgetBytes) {
       try {
         set({ engine: await engine.setBudget(budgetBytes) });
+      } catch (thrown) {
+        set({ fault: toReport(thrown) });
+      }
+    },
+    async setPrecision(precision) {
+      try {
+        set({ engine: await engine.setPrecision(precision) });
       } catch (thrown) {
         set({ fault: toReport(thrown) });
       }

@@ -1,6 +1,9 @@
 /** Surroundings: the few things that a page can do and a test cannot: fetch, pick a folder, hand over a download, fill the
  * clipboard. */
 
+import type { TextStore } from './chat-keeping.ts';
+import { databaseTexts } from './database-texts.ts';
+
 export interface Surroundings {
   readonly fetch: typeof fetch;
   /** Null where the browser has no folder picker. Must be called within a click. */
@@ -8,6 +11,8 @@ export interface Surroundings {
   readonly download: (file: File, name: string) => void;
   /** Puts text on the clipboard; rejects where the browser does not let it. */
   readonly copy: (text: string) => Promise<void>;
+  /** Where texts are kept in this browser from one visit to the next; left out where there is no such place. */
+  readonly store?: TextStore;
 }
 
 /** The Chromium-only picker, which TypeScript's DOM types leave out. */
@@ -30,6 +35,7 @@ export function windowSurroundings(page: Window & typeof globalThis): Surroundin
       ? () => showDirectoryPicker.call(page, { id: 'fusewright', mode: 'readwrite' })
       : null,
     copy: (text) => page.navigator.clipboard.writeText(text),
+    ...databaseOf(page),
     download(file, name) {
       const address = URL.createObjectURL(file);
       const link = page.document.createElement('a');
@@ -41,4 +47,13 @@ export function windowSurroundings(page: Window & typeof globalThis): Surroundin
       setTimeout(() => URL.revokeObjectURL(address), ADDRESS_KEPT_MS);
     },
   };
+}
+
+/** A browser may refuse even to name its database. */
+function databaseOf(page: Window & typeof globalThis): { readonly store?: TextStore } {
+  try {
+    return page.indexedDB ? { store: databaseTexts(page.indexedDB) } : {};
+  } catch {
+    return {};
+  }
 }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DeviceFault, MalformedFault, MismatchFault, RecipeFault } from '../bytes/fault.ts';
 import { METHODS } from '../methods/index.ts';
 import { setParameter } from '../recipe/yaml.ts';
+import { currentConversation } from './chat-store.ts';
 import type { SaveReport } from './engine-api.ts';
 import {
   auditReport,
@@ -11,6 +12,7 @@ import {
   checkpoint,
   checkReport,
   engineDouble,
+  replied,
   saveReport,
   weightsMap,
 } from './engine-double.ts';
@@ -18,7 +20,7 @@ import { mergeObstacle, statusOf } from './status.ts';
 import type { Surroundings } from './surroundings.ts';
 import { createWorkbench } from './workbench.ts';
 
-const INFO = { place: 'gpu', reason: 'WebGPU.', budgetBytes: 2e9, maxBudgetBytes: 16e9 } as const;
+const INFO = { place: 'gpu', reason: 'WebGPU.', budgetBytes: 2e9, maxBudgetBytes: 16e9, precision: 'auto' } as const;
 const FAMILY = ['tiny-shout', 'tiny-base', 'tiny-spell'];
 const NO_FILE = [{ path: 'x/model.safetensors', file: new File([], 'model.safetensors') }];
 
@@ -437,13 +439,16 @@ describe('merging', () => {
     await vi.advanceTimersByTimeAsync(0);
     of('blend')[0]?.resolve(blendReport(1));
     await merging;
-    expect(chat.store.getState().chosen).toEqual({ kind: 'blend' });
+    expect(currentConversation(chat.store.getState()).columns[0]?.speaker).toEqual({ kind: 'blend' });
     chat.choose({ kind: 'checkpoint', name: 'tiny-base' });
     setWeight(2);
     await vi.advanceTimersByTimeAsync(300);
     of('blend')[1]?.resolve(blendReport(2));
     await vi.advanceTimersByTimeAsync(0);
-    expect(chat.store.getState().chosen).toEqual({ kind: 'checkpoint', name: 'tiny-base' });
+    expect(currentConversation(chat.store.getState()).columns[0]?.speaker).toEqual({
+      kind: 'checkpoint',
+      name: 'tiny-base',
+    });
   });
 
   it('shows why a blend failed, and that a stopped one changed nothing', async () => {
@@ -653,12 +658,114 @@ describe('samples', () => {
     expect(asked).toEqual(['./samples/index.json', './samples/tiny-base/a.json', './samples/tiny-shout/a.json']);
     expect(b.state().recipe).toMatchObject({ base: 'tiny-base', method: 'varm' });
     expect(b.state().samples?.try).toEqual(['Shout it']);
-    expect(b.chat.store.getState().settings.remembers).toBe(false);
+    expect(b.chat.store.getState().settings.context).toBe('none');
   });
 
   it('refuses an index of another form', async () => {
     const b = bench({ fetch: (async () => new Response('{"models":[]}')) as typeof fetch });
     await b.commands.openSamples.perform();
     expect(b.state().fault?.code).toBe(new MalformedFault('').code);
+  });
+});
+
+describe('the chat’s commands', () => {
+  async function chatting(part: Partial<Surroundings> = {}) {
+    const b = bench(part);
+    b.answer('check', () => checkReport());
+    b.answer('weigh', () => weightsMap(['tiny-shout']));
+    b.answer('say', ([request]) => replied(`re ${request?.messages.at(-1)?.content}`));
+    b.answer('stop', () => undefined);
+    await b.open(FAMILY);
+    return b;
+  }
+
+  it('can be used when there is something to use them on', async () => {
+    const { commands, chat, copied, downloads, of } = await chatting();
+    const usable = () =>
+      (
+        [
+          'regenerate',
+          'editLast',
+          'copyReply',
+          'newConversation',
+          'exportJson',
+          'exportMarkdown',
+          'clearChat',
+          'stop',
+        ] as const
+      ).filter((name) => commands[name].isEnabled());
+    expect(usable()).toEqual([]);
+    await chat.send('Hello');
+    expect(usable()).toHaveLength(7);
+    await commands.copyReply.perform();
+    expect(copied).toEqual(['re Hello']);
+    await commands.exportMarkdown.perform();
+    await commands.exportJson.perform();
+    expect(downloads).toEqual(['hello.md', 'hello.json']);
+    await commands.editLast.perform();
+    expect(chat.store.getState().editing).toBe(currentConversation(chat.store.getState()).messages[0]?.id);
+    await commands.regenerate.perform();
+    expect(of('say')).toHaveLength(2);
+    await commands.newConversation.perform();
+    expect(chat.store.getState().conversations).toHaveLength(2);
+    expect(usable()).toEqual([]);
+  });
+
+  it('have shortcuts of their own', async () => {
+    const { commands } = await chatting();
+    const shortcuts = Object.values(commands).flatMap(({ shortcut }) => shortcut ?? []);
+    expect(new Set(shortcuts).size).toBe(shortcuts.length);
+  });
+
+  it('takes a conversation in from its file, and says so where it is none', async () => {
+    const files: File[] = [];
+    const { commands, chat, chatFiles, state } = await chatting({ download: (file) => files.push(file) });
+    await chat.send('Hello');
+    await commands.exportJson.perform();
+    const [file] = files;
+    if (!file) throw new Error('nothing was exported');
+    await chatFiles.importFrom(file);
+    expect(chat.store.getState().conversations).toHaveLength(2);
+    expect(currentConversation(chat.store.getState()).replies[0]?.text).toBe('re Hello');
+    expect(state().outcome?.sentence).toMatch(/Opened the conversation “Hello”/);
+    await chatFiles.importFrom(new File(['no'], 'x.json'));
+    expect(state().fault).toMatchObject({ code: 'malformed' });
+  });
+
+  it('keeps conversations from one visit to the next, and does without where nothing can be kept', async () => {
+    const kept = new Map<string, string>();
+    const store = {
+      read: async (key: string) => kept.get(key) ?? null,
+      write: async (key: string, text: string) => {
+        kept.set(key, text);
+      },
+    };
+    const first = await chatting({ store });
+    await first.chat.send('Hello');
+    await vi.advanceTimersByTimeAsync(2000);
+    const second = await chatting({ store });
+    await vi.advanceTimersByTimeAsync(0);
+    const { conversations, current } = second.chat.store.getState();
+    expect(conversations).toHaveLength(2);
+    expect(currentConversation(second.chat.store.getState()).messages).toEqual([]);
+    expect(conversations.find(({ id }) => id !== current)?.replies[0]?.text).toBe('re Hello');
+
+    const refuses = () => Promise.reject(new Error('a private window'));
+    const without = await chatting({ store: { read: refuses, write: refuses } });
+    await without.chat.send('Hello');
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(without.state().fault).toBeNull();
+    expect(currentConversation(without.chat.store.getState()).replies[0]?.text).toBe('re Hello');
+  });
+
+  it('sets how chat holds matrices, and checks again what fits', async () => {
+    const { studio, answer, of, state } = await chatting();
+    await vi.advanceTimersByTimeAsync(300);
+    const before = of('check').length;
+    answer('setPrecision', (precision) => ({ ...INFO, precision }));
+    await studio.setPrecision('q4');
+    expect(state().engine?.precision).toBe('q4');
+    await vi.advanceTimersByTimeAsync(300);
+    expect(of('check')).toHaveLength(before + 1);
   });
 });

@@ -1,87 +1,84 @@
-/** The conversation. Replies are untrusted text: shown as they are, never as Markdown or HTML. */
+/** The conversation. It follows what is written while its end is in sight, and says each finished reply once. */
 
-import { useEffect, useRef } from 'react';
-import { isReplying, MERGED_LABEL, type Turn } from '../state/chat-store.ts';
-import { plural, timeFigure } from '../state/figures.ts';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { type ChatState, currentConversation, isReplying } from '../state/chat-store.ts';
+import { type Conversation, pathOf } from '../state/conversation.ts';
+import { splitThinking } from '../chat/thinking.ts';
 import styles from './chat-log.module.css';
-import { FaultNote } from './fault-note.tsx';
-import { useChat } from './workbench-context.ts';
+import { ChatTurn } from './chat-turn.tsx';
+import type { ReplyView } from './reply-text.tsx';
+import { useChat, usePacedChat } from './workbench-context.ts';
 
 /** The log follows new text while its end is within this distance. */
 const FOLLOW_PX = 48;
+/** More than this of a reply is not read aloud by itself. */
+const MAX_SPOKEN_CHARS = 1000;
 
-export function ChatLog() {
-  const turns = useChat((state) => state.turns);
-  const busy = useChat(isReplying);
+export function ChatLog({ view }: { view: ReplyView }) {
+  const conversation = usePacedChat(currentConversation);
+  const isBusy = useChat(isReplying);
   const log = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
+  const path = useMemo(() => pathOf(conversation), [conversation]);
 
   useEffect(() => {
+    follows.current = true;
+  }, [conversation.id, path.length]);
+  useEffect(() => {
     if (follows.current && log.current) log.current.scrollTop = log.current.scrollHeight;
-  }, [turns]);
+  }, [path, view]);
 
   return (
-    // A finished reply is read aloud once, not word by word.
-    <div
-      ref={log}
-      role="log"
-      aria-label="Chat"
-      aria-busy={busy}
-      // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling region must be reachable by keyboard
-      tabIndex={0}
-      className={styles.log}
-      onScroll={(event) => {
-        const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
-        follows.current = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
-      }}
-    >
-      {turns.map((turn) => (
-        <ChatTurn key={turn.id} turn={turn} />
-      ))}
+    <>
+      <div
+        ref={log}
+        role="log"
+        aria-label="Chat"
+        aria-busy={isBusy}
+        // What is finished is announced below, once; not every word and button of it.
+        aria-live="off"
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling region must be reachable by keyboard
+        tabIndex={0}
+        className={styles.log}
+        onScroll={(event) => {
+          const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
+          follows.current = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+        }}
+      >
+        {path.map((turn) => (
+          <ChatTurn key={turn.message.id} turn={turn} view={view} />
+        ))}
+      </div>
+      <Announcement isBusy={isBusy} conversation={conversation} />
+    </>
+  );
+}
+
+/** Reads finished replies aloud: once, when the last of them has ended. */
+function Announcement({ isBusy, conversation }: { isBusy: boolean; conversation: Conversation }) {
+  const [said, setSaid] = useState('');
+  const replying = useChat(underWay);
+  const asked = useRef<readonly number[]>([]);
+  useEffect(() => {
+    if (isBusy) asked.current = replying;
+    else if (asked.current.length > 0) {
+      const ended = conversation.replies.filter(({ id }) => asked.current.includes(id));
+      asked.current = [];
+      setSaid(ended.map(({ label, text, fault }) => `${label}: ${fault ? fault.message : spoken(text)}`).join('\n'));
+    }
+  }, [isBusy, replying, conversation]);
+  return (
+    <div className={styles.spoken} aria-live="polite">
+      {said}
     </div>
   );
 }
 
-function ChatTurn({ turn }: { turn: Turn }) {
-  const { prompt, mode, text, phase, fault } = turn;
-  const isRunning = phase === 'preparing' || phase === 'speaking';
-  return (
-    <div className={styles.turn}>
-      {mode === 'continue' ? (
-        <p className={styles.text}>
-          <span className={styles.given}>{prompt}</span>
-          {text}
-          {isRunning && <span className={styles.caret} aria-hidden />}
-        </p>
-      ) : (
-        <>
-          <p className={styles.prompt}>{prompt}</p>
-          {(text !== '' || isRunning) && (
-            <p className={styles.text}>
-              {text}
-              {isRunning && <span className={styles.caret} aria-hidden />}
-            </p>
-          )}
-        </>
-      )}
-      {fault && fault.code !== 'cancelled' && <FaultNote report={fault} />}
-      <p className={styles.caption}>{captionOf(turn)}</p>
-    </div>
-  );
-}
+const underWay = ({ replying }: ChatState) => replying;
 
-function captionOf({ speaker, phase, reply }: Turn): string {
-  const name = speaker.kind === 'blend' ? MERGED_LABEL : speaker.name;
-  if (phase === 'preparing') return `Getting ${name} ready…`;
-  if (!reply) return name;
-  const who = reply.blend === null ? name : `${name}, blend ${reply.blend}`;
-  const figures = [
-    who,
-    plural(reply.tokens, 'token'),
-    `${reply.tokensPerSecond.toFixed(1)} tokens/s`,
-    `first after ${timeFigure(reply.msToFirstToken)}`,
-  ];
-  if (reply.stoppedBy === 'length') figures.push('cut at max tokens');
-  if (reply.stoppedBy === 'user') figures.push('stopped');
-  return figures.join(' · ');
+/** A reply's answer without its reasoning, as far as one listens. */
+function spoken(text: string): string {
+  const sections = splitThinking(text).filter(({ kind }) => kind === 'answer');
+  const answer = sections.map((section) => section.text).join('\n');
+  return answer.length > MAX_SPOKEN_CHARS ? `${answer.slice(0, MAX_SPOKEN_CHARS)}… and more` : answer;
 }

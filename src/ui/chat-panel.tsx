@@ -1,115 +1,182 @@
-/** The chat: whom to talk to, the conversation, the message and how replies are drawn. */
+/** The chat: whom it is with, the conversation, the message that is written, how replies are drawn. */
 
-import { Button, NativeSelect, Textarea } from '@mantine/core';
+import { Button, Switch, Textarea } from '@mantine/core';
+import IconArrowsMaximize from '@tabler/icons-react/dist/esm/icons/IconArrowsMaximize.mjs';
+import IconArrowsMinimize from '@tabler/icons-react/dist/esm/icons/IconArrowsMinimize.mjs';
+import IconMessagePlus from '@tabler/icons-react/dist/esm/icons/IconMessagePlus.mjs';
 import IconPlayerStop from '@tabler/icons-react/dist/esm/icons/IconPlayerStop.mjs';
 import IconSend from '@tabler/icons-react/dist/esm/icons/IconSend.mjs';
-import { type KeyboardEvent, useState } from 'react';
-import { currentMode, currentSpeaker, isReplying, speakerChoices, speakerKey } from '../state/chat-store.ts';
+import { type KeyboardEvent, useEffect, useState } from 'react';
+import { canSend, columnSpeaker, currentMode, isReplying, type SpeakerChoice } from '../state/chat-store.ts';
 import { ChatLog } from './chat-log.tsx';
 import styles from './chat-panel.module.css';
 import { ChatSettingsForm } from './chat-settings-form.tsx';
-import { CommandButton } from './command-button.tsx';
-import { useChat, useStudio, useWorkbench } from './workbench-context.ts';
+import { CommandButton, CommandIcon } from './command-button.tsx';
+import { ContextMeter } from './context-meter.tsx';
+import { ConversationMenu } from './conversation-menu.tsx';
+import { PerplexityPanel } from './perplexity-panel.tsx';
+import { SmallAction } from './small-action.tsx';
+import { SpeakerColumns } from './speaker-columns.tsx';
+import { TokenLegend } from './token-text.tsx';
+import { useChat, useColumns, useStudio, useWorkbench } from './workbench-context.ts';
 
-export function ChatPanel() {
+interface ChatPanelProps {
+  /** Whether it has the place of the weights map, too. */
+  readonly isWide: boolean;
+  readonly onWide: (isWide: boolean) => void;
+}
+
+export function ChatPanel({ isWide, onWide }: ChatPanelProps) {
   const { chat, commands } = useWorkbench();
-  const [draft, setDraft] = useState('');
+  const [wantsMarkdown, setMarkdown] = useState(true);
+  const wantsProbabilities = useChat((state) => state.settings.wantsAlternatives);
   const studioState = useStudio((state) => state);
-  const chatState = useChat((state) => state);
-  const choices = speakerChoices(studioState);
-  const speaker = currentSpeaker(chatState, studioState);
-  const mode = currentMode(chatState, studioState);
-  const busy = isReplying(chatState);
-  const canSend = speaker !== null && speaker.obstacle === null && !busy;
-  const prompts = studioState.samples?.try ?? [];
+  const columns = useColumns();
+  const mode = useChat((state) => currentMode(state, studioState));
+  const isReady = useChat((state) => canSend(state, studioState));
+  const speakers = columns.map((column) => columnSpeaker(chat.store.getState(), studioState, column));
+  const hasTemplate = speakers.every((own) => own === null) || speakers.some((own) => own?.hasChatTemplate);
+  useEffect(() => {
+    // The first reply needs it; nobody waits for it then.
+    void import('./reply-markdown.tsx').catch(() => undefined);
+  }, []);
 
-  const send = (prompt: string) => {
-    if (!canSend || prompt.trim() === '') return;
-    setDraft('');
-    void chat.send(prompt);
+  return (
+    <section className={styles.section} data-wide={isWide || undefined} aria-label="Conversation">
+      <div className={styles.main}>
+        <div className={styles.head}>
+          <h2>Chat</h2>
+          <div className={styles.which}>
+            <ConversationMenu />
+          </div>
+          <CommandIcon command={commands.newConversation} icon={<IconMessagePlus size={16} aria-hidden />} />
+          <span className={styles.wide}>
+            <SmallAction
+              name="Wide chat"
+              icon={isWide ? IconArrowsMinimize : IconArrowsMaximize}
+              isPressed={isWide}
+              onClick={() => onWide(!isWide)}
+            />
+          </span>
+        </div>
+        <SpeakerColumns />
+        <Who speakers={speakers} />
+        <ChatLog view={wantsProbabilities ? 'tokens' : wantsMarkdown ? 'markdown' : 'plain'} />
+        {wantsProbabilities && <TokenLegend />}
+        <div className={styles.tools}>
+          <CommandButton command={commands.regenerate} variant="subtle" size="compact-xs" />
+          <CommandButton command={commands.clearChat} variant="subtle" size="compact-xs" />
+          <Switch
+            label="Markdown"
+            checked={wantsMarkdown && !wantsProbabilities}
+            disabled={wantsProbabilities}
+            onChange={(event) => setMarkdown(event.currentTarget.checked)}
+          />
+          <Switch
+            label="Show probabilities"
+            title="How likely the model found each token, and what else it could have said. Replies from now on tell the alternatives."
+            checked={wantsProbabilities}
+            onChange={(event) => chat.change({ wantsAlternatives: event.currentTarget.checked })}
+          />
+        </div>
+        <Questions isReady={isReady} />
+        <Compose isReady={isReady} mode={mode} />
+        <ContextMeter />
+      </div>
+      <div className={styles.side}>
+        <ChatSettingsForm hasTemplate={hasTemplate ?? true} isContinuation={mode === 'continue'} />
+        <PerplexityPanel />
+      </div>
+    </section>
+  );
+}
+
+function Questions({ isReady }: { isReady: boolean }) {
+  const { chat } = useWorkbench();
+  const prompts = useStudio((state) => state.samples?.try);
+  if (!prompts || prompts.length === 0) return null;
+  return (
+    <ul className={styles.prompts} aria-label="Questions to try">
+      {prompts.map((prompt) => (
+        <li key={prompt}>
+          <Button variant="default" size="compact-xs" disabled={!isReady} onClick={() => void chat.send(prompt)}>
+            {prompt}
+          </Button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Compose({ isReady, mode }: { isReady: boolean; mode: 'chat' | 'continue' }) {
+  const { chat, commands } = useWorkbench();
+  const draft = useChat((state) => state.draft);
+  const isBusy = useChat(isReplying);
+  const send = () => {
+    if (!isReady || draft.trim() === '') return;
+    chat.setDraft('');
+    void chat.send(draft);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Enter' || event.shiftKey || event.ctrlKey || event.metaKey || event.nativeEvent.isComposing)
       return;
     event.preventDefault();
-    send(draft);
+    send();
   };
-
   return (
-    <section className={styles.section}>
-      <div className={styles.head}>
-        <h2>Chat</h2>
-        <CommandButton command={commands.regenerate} variant="subtle" size="compact-xs" />
-        <CommandButton command={commands.clearChat} variant="subtle" size="compact-xs" />
-      </div>
-      <NativeSelect
-        label="Talk to"
-        value={speakerKey(speaker?.speaker ?? null)}
-        disabled={choices.length < 2}
-        onChange={(event) => {
-          const choice = choices.find((c) => speakerKey(c.speaker) === event.currentTarget.value);
-          if (choice) chat.choose(choice.speaker);
-        }}
-        data={[
-          ...(speaker ? [] : [{ value: '', label: 'Nobody yet', disabled: true }]),
-          ...choices.map(({ speaker: s, label, obstacle }) => ({
-            value: speakerKey(s),
-            label,
-            disabled: obstacle !== null,
-          })),
-        ]}
+    <div className={styles.compose}>
+      <Textarea
+        className={styles.message ?? ''}
+        aria-label="Message"
+        placeholder={mode === 'continue' ? 'Begin a text…' : 'Ask something…'}
+        autosize
+        minRows={2}
+        maxRows={8}
+        value={draft}
+        onChange={(event) => chat.setDraft(event.currentTarget.value)}
+        onKeyDown={onKeyDown}
       />
-      <p className={styles.note}>
-        {whoSentence(
-          speaker?.speaker.kind === 'blend' ? 'the merged model' : (speaker?.label ?? null),
-          speaker?.obstacle ?? null,
-          speaker?.hasChatTemplate ?? true,
-        )}
-      </p>
-      <ChatLog />
-      {prompts.length > 0 && (
-        <ul className={styles.prompts} aria-label="Questions to try">
-          {prompts.map((prompt) => (
-            <li key={prompt}>
-              <Button variant="default" size="compact-xs" disabled={!canSend} onClick={() => send(prompt)}>
-                {prompt}
-              </Button>
-            </li>
-          ))}
-        </ul>
-      )}
-      <div className={styles.compose}>
-        <Textarea
-          className={styles.message ?? ''}
-          aria-label="Message"
-          placeholder={mode === 'continue' ? 'Begin a text…' : 'Ask something…'}
-          autosize
-          minRows={2}
-          maxRows={8}
-          value={draft}
-          onChange={(event) => setDraft(event.currentTarget.value)}
-          onKeyDown={onKeyDown}
-        />
-        <div className={styles.buttons}>
-          <Button
-            leftSection={<IconSend size={14} aria-hidden />}
-            disabled={!canSend || draft.trim() === ''}
-            onClick={() => send(draft)}
-          >
-            Send
-          </Button>
-          <CommandButton command={commands.stop} variant="default" icon={<IconPlayerStop size={14} aria-hidden />} />
-        </div>
+      <div className={styles.buttons}>
+        <Button
+          leftSection={<IconSend size={14} aria-hidden />}
+          disabled={!isReady || draft.trim() === ''}
+          title={isBusy ? 'A reply is on its way.' : 'Enter; Shift+Enter begins a new line'}
+          onClick={send}
+        >
+          Send
+        </Button>
+        <CommandButton command={commands.stop} variant="default" icon={<IconPlayerStop size={14} aria-hidden />} />
       </div>
-      <ChatSettingsForm hasTemplate={speaker?.hasChatTemplate ?? true} isContinuation={mode === 'continue'} />
-    </section>
+    </div>
   );
 }
 
-function whoSentence(label: string | null, obstacle: string | null, hasTemplate: boolean): string {
-  if (label === null) return 'Open a checkpoint with its config and tokenizer to talk to it.';
-  if (obstacle !== null) return obstacle;
-  return hasTemplate
+/** Where replies come from, or why none can come. */
+function Who({ speakers }: { speakers: readonly (SpeakerChoice | null)[] }) {
+  const engine = useStudio((state) => state.engine);
+  const [first] = speakers;
+  const obstacles = speakers.flatMap((own) => (own?.obstacle ? [{ label: own.label, obstacle: own.obstacle }] : []));
+  const cpu = engine?.place === 'cpu' ? ` ${engine.reason}` : '';
+  return (
+    <div className={styles.note}>
+      {!first && 'Open a checkpoint with its config and tokenizer to talk to it.'}
+      {obstacles.map(({ label, obstacle }) => (
+        <div key={label} className={styles.obstacle}>
+          {obstacle.includes(label) || speakers.length === 1 ? obstacle : `${label}: ${obstacle}`}
+        </div>
+      ))}
+      {first && obstacles.length < speakers.length && `${whoSentence(speakers)}${cpu}`}
+    </div>
+  );
+}
+
+function whoSentence(speakers: readonly (SpeakerChoice | null)[]): string {
+  const able = speakers.flatMap((own) => (own && own.obstacle === null ? [own] : []));
+  const [first] = able;
+  if (!first) return '';
+  if (able.length > 1) return `Each message goes to ${able.length} columns, on this machine.`;
+  const label = first.speaker.kind === 'blend' ? 'the merged model' : first.label;
+  return first.hasChatTemplate
     ? `Replies come from ${label}, on this machine.`
     : `${label} has no chat template: it continues your text (continuation mode).`;
 }

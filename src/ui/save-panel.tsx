@@ -1,8 +1,9 @@
-/** Saving the merge: its name, its dtype, a folder or a zip. */
+/** Saving the merge: its name, its dtype, its format, a folder or a zip. */
 
-import { NativeSelect, TextInput } from '@mantine/core';
+import { Checkbox, NativeSelect, TextInput } from '@mantine/core';
 import IconDownload from '@tabler/icons-react/dist/esm/icons/IconDownload.mjs';
 import { setDtype } from '../recipe/yaml.ts';
+import type { OnnxDtype } from '../state/engine-api.ts';
 import { bytesFigure } from '../state/figures.ts';
 import { nameObstacle } from '../state/output.ts';
 import { AuditPanel } from './audit-panel.tsx';
@@ -19,9 +20,17 @@ const DTYPES = [
 ];
 const RECIPE_NAMES: Readonly<Record<string, string>> = { BF16: 'bfloat16', F16: 'float16', F32: 'float32' };
 
+/** The dtypes of ONNX, and what each is for. */
+const ONNX_DTYPES: readonly { value: OnnxDtype; label: string }[] = [
+  { value: 'q8', label: 'q8: 8 bits' },
+  { value: 'q4', label: 'q4: 4 bits' },
+  { value: 'fp16', label: 'fp16: half precision' },
+  { value: 'fp32', label: 'fp32: exact' },
+];
+
 export function SavePanel() {
   const { output, commands, studio } = useWorkbench();
-  const { name, kind } = useOutput((state) => state);
+  const { name, kind, format, onnxDtypes } = useOutput((state) => state);
   const recipe = useStudio((state) => state.recipe);
   const isBroken = useStudio((state) => state.problems.length > 0);
   const bytes = useStudio((state) => state.check?.plan?.writeBytes ?? null);
@@ -56,12 +65,43 @@ export function SavePanel() {
           data={DTYPES}
         />
       </div>
+      <div className={styles.fields}>
+        <NativeSelect
+          label="Format"
+          value={format}
+          onChange={(event) => output.change({ format: event.currentTarget.value === 'onnx' ? 'onnx' : 'safetensors' })}
+          data={[
+            { value: 'safetensors', label: 'safetensors' },
+            { value: 'onnx', label: 'ONNX (transformers.js)' },
+          ]}
+        />
+        {format === 'onnx' && (
+          <Checkbox.Group
+            className={styles.dtypes}
+            label="ONNX dtypes"
+            value={[...onnxDtypes]}
+            onChange={(values) => {
+              const dtypes = ONNX_DTYPES.map(({ value }) => value).filter((value) => values.includes(value));
+              // One is always there.
+              if (dtypes.length > 0) output.change({ onnxDtypes: dtypes });
+            }}
+          >
+            <div className={styles.choices}>
+              {ONNX_DTYPES.map(({ value, label }) => (
+                <Checkbox key={value} value={value} label={label} size="xs" />
+              ))}
+            </div>
+          </Checkbox.Group>
+        )}
+      </div>
       <div className={styles.row}>
         <CommandButton command={commands.save} variant="default" icon={<IconDownload size={14} aria-hidden />} />
         <p className={styles.note}>
           {bytes === null
             ? 'Nothing to keep yet.'
-            : `${bytesFigure(bytes)} of safetensors, with config, tokenizer, recipe, model card and audit.`}
+            : format === 'onnx'
+              ? `ONNX in ${onnxDtypes.join(', ')} for transformers.js, with config, tokenizer, recipe, model card and audit.`
+              : `${bytesFigure(bytes)} of safetensors, with config, tokenizer, recipe, model card and audit.`}
         </p>
       </div>
       <AuditPanel />

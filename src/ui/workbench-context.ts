@@ -2,8 +2,9 @@
 
 import { createContext, use, useCallback, useSyncExternalStore } from 'react';
 import { useStore } from 'zustand';
-import type { ChatState } from '../state/chat-store.ts';
+import { type ChatState, currentConversation } from '../state/chat-store.ts';
 import type { Command } from '../state/commands.ts';
+import type { Conversation } from '../state/conversation.ts';
 import type { OutputState } from '../state/output.ts';
 import type { StudioState } from '../state/studio.ts';
 import type { Workbench } from '../state/workbench.ts';
@@ -23,6 +24,40 @@ export function useStudio<T>(select: (state: StudioState) => T): T {
 
 export function useChat<T>(select: (state: ChatState) => T): T {
   return useStore(useWorkbench().chat.store, select);
+}
+
+/** While replies come in, what shows them is drawn this often and not for every token. */
+const DRAWN_EVERY_MS = 60;
+
+/** As `useChat`, for what changes with every token: while a reply comes in it follows a few times a second. */
+export function usePacedChat<T>(select: (state: ChatState) => T): T {
+  const { store } = useWorkbench().chat;
+  const subscribe = useCallback(
+    (onChange: () => void) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const tell = () => {
+        timer = undefined;
+        onChange();
+      };
+      const stop = store.subscribe((state, before) => {
+        if (state.replying.length === 0 || before.replying.length === 0) {
+          clearTimeout(timer);
+          tell();
+        } else timer ??= setTimeout(tell, DRAWN_EVERY_MS);
+      });
+      return () => {
+        stop();
+        clearTimeout(timer);
+      };
+    },
+    [store],
+  );
+  return useSyncExternalStore(subscribe, () => select(store.getState()));
+}
+
+/** The columns of the conversation that is shown; they stay equal while replies come in. */
+export function useColumns(): Conversation['columns'] {
+  return useChat((state) => currentConversation(state).columns);
 }
 
 export function useOutput<T>(select: (state: OutputState) => T): T {

@@ -1,16 +1,8 @@
-/** The layout: checkpoints and method, the map with merge and recipe, chat and save; files may be dropped anywhere. */
+/** The page: an invitation while nothing is open, then the workbench; files may be dropped anywhere. */
 
-import { useEffect, useRef } from 'react';
-import { ChatPanel } from './chat-panel.tsx';
-import { CheckpointList } from './checkpoint-list.tsx';
-import { Findings } from './findings.tsx';
+import { lazy, Suspense, useEffect } from 'react';
+import { Fallible } from './fallible.tsx';
 import { Header } from './header.tsx';
-import { MapPanel } from './map-panel.tsx';
-import { MemoryBudget } from './memory-budget.tsx';
-import { MergeBar } from './merge-bar.tsx';
-import { MethodPanel } from './method-panel.tsx';
-import { RecipeEditor } from './recipe-editor.tsx';
-import { SavePanel } from './save-panel.tsx';
 import { useDrop } from './use-drop.ts';
 import { useLeaveGuard } from './use-leave-guard.ts';
 import { useShortcuts } from './use-shortcuts.ts';
@@ -18,18 +10,19 @@ import { Welcome } from './welcome.tsx';
 import { useStudio } from './workbench-context.ts';
 import styles from './workbench-page.module.css';
 
+/** Not needed before something is open: the first screen does not wait for it. */
+const loadColumns = () => import('./workbench-columns.tsx');
+const WorkbenchColumns = lazy(async () => ({ default: (await loadColumns()).WorkbenchColumns }));
+
 export function WorkbenchPage() {
   const isEmpty = useStudio((state) => state.checkpoints.length === 0);
   const isDropping = useDrop();
   useShortcuts();
   useLeaveGuard();
-  const checkpoints = useRef<HTMLDivElement>(null);
-  const wasEmpty = useRef(isEmpty);
   useEffect(() => {
-    // What had the focus is gone with the invitation.
-    if (wasEmpty.current && !isEmpty) checkpoints.current?.focus({ preventScroll: true });
-    wasEmpty.current = isEmpty;
-  }, [isEmpty]);
+    // While the invitation is read; where it fails, it is tried again when it is needed.
+    void loadColumns().catch(() => undefined);
+  }, []);
   return (
     <div className={styles.page} data-dropping={isDropping || undefined}>
       <Header />
@@ -38,25 +31,11 @@ export function WorkbenchPage() {
           <Welcome />
         </main>
       ) : (
-        <main className={styles.columns}>
-          <div className={styles.left} ref={checkpoints} tabIndex={-1}>
-            <CheckpointList />
-            <MethodPanel />
-            <MemoryBudget />
-          </div>
-          <div className={styles.centre}>
-            <div className={styles.work}>
-              <Findings />
-              <MapPanel />
-              <RecipeEditor />
-            </div>
-            <MergeBar />
-          </div>
-          <div className={styles.right}>
-            <ChatPanel />
-            <SavePanel />
-          </div>
-        </main>
+        <Fallible fallback={<main role="alert">A part of the page could not be loaded. Reload the page.</main>}>
+          <Suspense fallback={<main className={styles.columns} />}>
+            <WorkbenchColumns />
+          </Suspense>
+        </Fallible>
       )}
     </div>
   );

@@ -1,0 +1,126 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { DeviceFault } from '../bytes/fault.ts';
+import type { LiveForm } from '../formats/block-quantised.ts';
+import { type Architecture, describeArchitecture, requiredTensors } from './architecture.ts';
+import { CacheSlots } from './cache-slots.ts';
+import { chunkTokens, findPaths, selfCheck } from './self-check.ts';
+import { relativeForms, relativeOf } from './self-check-model.ts';
+import { Session } from './session.ts';
+import { CapturedStep } from './session-step.ts';
+import { testDevice } from './test/gpu-weights.ts';
+import { randomWeights, TINY_FAMILIES, TINY_MODELS, type TinyModel } from './test/tiny-models.ts';
+
+const NONE: ReadonlyMap<string, LiveForm> = new Map();
+
+/** A model of a family, with heads as real ones have them. */
+function architectureOf(title: string): Architecture {
+  const model = [...TINY_MODELS, ...TINY_FAMILIES].find((tiny) => tiny.title.startsWith(title)) as TinyModel;
+  return describeArchitecture(model.config, randomWeights(model, 1).keys());
+}
+
+/** All matrices in blocks; a real model's are wide enough. */
+function formsIn(architecture: Architecture, bits: 'q8' | 'q4'): ReadonlyMap<string, LiveForm> {
+  return new Map(
+    requiredTensors(architecture).flatMap(({ name, role }) => {
+      if (role === 'vector') return [];
+      return [[name, role === 'linear-transposed' ? (`${bits}-transposed` as const) : bits] as const];
+    }),
+  );
+}
+
+describe('the self-check', { timeout: 120_000 }, async () => {
+  const device = await testDevice();
+  afterAll(() => device.destroy());
+
+  it('finds captured steps and long runs right, once per device, and leaves nothing there', async () => {
+    const architecture = architectureOf('qwen2, grouped');
+    let [opened, live] = [0, 0];
+    const count: typeof Session.open = (...args) => {
+      opened++;
+      return Session.open(...args);
+    };
+    const create = device.createBuffer;
+    device.createBuffer = (descriptor) => {
+      const buffer = create.call(device, descriptor);
+      const destroy = buffer.destroy.bind(buffer);
+      live++;
+      buffer.destroy = () => {
+        live--;
+        return destroy();
+      };
+      return buffer;
+    };
+    const started = performance.now();
+    const first = selfCheck(device, architecture, NONE, count);
+    const second = selfCheck(device, { ...architecture }, NONE, count);
+    expect(await first).toEqual({ chunkTokens: 256, fuses: true, captureObstacle: null, reason: '' });
+    console.info(`self-check of qwen2: ${Math.round(performance.now() - started)} ms`);
+    expect(await second).toBe(await first);
+    expect(opened).toBe(2);
+    expect(live).toBe(0);
+    device.createBuffer = create;
+  });
+
+  it.each([
+    ['qwen2, grouped', 'q8'],
+    ['llama, grouped', 'q4'],
+    ['gpt2', 'q8'],
+    ['gemma2', null],
+    ['gemma3', 'q4'],
+    ['phi3, longrope', null],
+  ] as const)('accepts %s with matrices in %s', async (title, bits) => {
+    const architecture = architectureOf(title);
+    const forms = bits === null ? NONE : formsIn(architecture, bits);
+    const relative = relativeOf(architecture);
+    expect(relativeForms(relative, forms).size > 0).toBe(bits !== null);
+    const paths = await selfCheck(device, architecture, forms, Session.open);
+    expect(paths).toEqual({ chunkTokens: 256, fuses: true, captureObstacle: null, reason: '' });
+  });
+
+  it('catches attention that is wrong on small subgroups, and reads in short pieces there', async () => {
+    const other = await testDevice(['subgroups']);
+    // Only an adapter that has them, and small, can show it; elsewhere long runs are right.
+    const isSmall = other.features.has('subgroups') && other.adapterInfo.subgroupMinSize < 8;
+    expect(chunkTokens(other)).toBe(isSmall ? 31 : 256);
+    const relative = relativeOf(architectureOf('qwen2, grouped'));
+    const paths = await findPaths(other, relative, NONE, Session.open, 256);
+    expect(paths.chunkTokens).toBe(isSmall ? 31 : 256);
+    expect(paths.reason).toMatch(isSmall ? /in pieces of 31 tokens/ : /^$/);
+    other.destroy();
+  });
+
+  it('gives capture up where replayed steps give other numbers, and where they cannot be recorded', async () => {
+    const relative = relativeOf(architectureOf('qwen2, grouped'));
+    const run = CapturedStep.prototype.run;
+    // As where a copy is not replayed: every position is the first one again.
+    CapturedStep.prototype.run = function (numbers) {
+      return run.call(this, { ...numbers, input_ids: 1 });
+    };
+    const stale = await findPaths(device, relative, NONE, Session.open);
+    expect(stale.captureObstacle).toMatch(/gave other numbers/);
+    expect(stale.chunkTokens).toBe(256);
+    CapturedStep.prototype.run = () => Promise.reject(new Error('no capture here'));
+    const refused = await findPaths(device, relative, NONE, Session.open);
+    CapturedStep.prototype.run = run;
+    expect(refused.captureObstacle).toMatch(/could not be recorded here \(no capture here\)/);
+  });
+
+  it('refuses a device on which nothing is right', async () => {
+    const relative = relativeOf(architectureOf('qwen2, grouped'));
+    const forms = relativeForms(relative, formsIn(relative, 'q4'));
+    const take = CacheSlots.prototype.take;
+    // Keys and values of another layer.
+    CacheSlots.prototype.take = async function (tokens) {
+      const slot = await take.call(this, tokens);
+      const { 'past_key_values.0.key': key, 'past_key_values.0.value': value } = slot.pasts;
+      if (key && value) slot.pasts = { ...slot.pasts, 'past_key_values.0.key': value, 'past_key_values.0.value': key };
+      return slot;
+    };
+    const wrong = findPaths(device, relative, forms, Session.open);
+    await expect(wrong).rejects.toBeInstanceOf(DeviceFault);
+    await expect(wrong).rejects.toThrow(
+      /check of a qwen2 model \(70 tokens after 0 came out wrong.*8 bits instead of 4 bits/,
+    );
+    CacheSlots.prototype.take = take;
+  });
+});
