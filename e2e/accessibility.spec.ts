@@ -51,6 +51,47 @@ test('axe, from the empty page to a saved merge', async ({ page }) => {
   await expectAccessible(page, 'narrow');
 });
 
+test('axe, the chat in all its parts', async ({ page }) => {
+  test.setTimeout(300_000);
+  const studio = new Studio(page);
+  await studio.visit();
+  await studio.openSamples();
+  await studio.merge();
+  await studio.compareWith('parrot-base');
+  await studio.say('Shout wood');
+  await studio.button('Regenerate').click();
+  await studio.replied();
+  await expectAccessible(page, 'two columns and where they part');
+  await page.getByRole('switch', { name: 'Show probabilities' }).check();
+  await studio.turn().getByRole('listbox').first().focus();
+  await expect(studio.turn().getByRole('tooltip')).toBeVisible();
+  await expectAccessible(page, 'probabilities');
+  await page.getByRole('switch', { name: 'Show probabilities' }).uncheck();
+  await page.getByText('Chat template', { exact: true }).click();
+  await page.getByRole('textbox', { name: 'Chat template' }).fill('{% nonsense %}');
+  await expect(page.getByRole('textbox', { name: 'Chat template' })).toHaveAttribute('aria-invalid', 'true');
+  await page.getByText('Perplexity of a text').click();
+  await page.getByRole('textbox', { name: 'Text to foresee' }).fill('Shout wood');
+  await studio.button('Compute perplexity').click();
+  await expect(page.getByRole('table', { name: 'Perplexity by model' })).toHaveAttribute('aria-busy', 'false', {
+    timeout: 60_000,
+  });
+  await expectAccessible(page, 'a template that is wrong, and perplexity');
+  await studio.button('Reset the template').click();
+  await studio.turn().getByRole('button', { name: 'Edit what you wrote' }).click();
+  await expectAccessible(page, 'a message that is edited');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: /^Conversations: / }).click();
+  await expect(page.getByRole('dialog', { name: 'Conversations' })).toBeVisible();
+  await expectAccessible(page, 'the list of conversations');
+  await page.keyboard.press('Escape');
+  await studio.button('Wide chat').click();
+  await expectAccessible(page, 'a wide chat');
+  await page.setViewportSize(NARROW);
+  await expectNoSidewaysScroll(page);
+  await expectAccessible(page, 'the chat, narrow');
+});
+
 test('axe, what belongs to methods and audits', async ({ page }) => {
   test.setTimeout(300_000);
   const studio = new Studio(page);

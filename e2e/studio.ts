@@ -130,9 +130,31 @@ export class Studio {
     await expect(this.log).toHaveAttribute('aria-busy', 'false', { timeout: FIRST_REPLY_MS });
   }
 
+  /** Adds a column to the chat. */
+  async compareWith(name: string): Promise<void> {
+    await this.combobox('Compare with').selectOption({ label: name });
+  }
+
+  /** What one column's newest reply shows, where there are several columns. */
+  column(name: string): Locator {
+    return this.turn().getByRole('group', { name, exact: true });
+  }
+
+  /** The newest turn of the conversation. */
+  turn(): Locator {
+    return this.log.locator(':scope > *').last();
+  }
+
+  /** Presses a button that stands with what the person wrote, or with a reply, in the newest turn. */
+  async press(name: string): Promise<void> {
+    const turn = this.turn();
+    await turn.hover();
+    await turn.getByRole('button', { name, exact: true }).click();
+  }
+
   /** The paragraphs of the newest turn: in a chat the prompt, the reply and its figures. */
   async lastTurn(): Promise<string[]> {
-    return this.log.locator(':scope > *').last().getByRole('paragraph').allInnerTexts();
+    return this.turn().getByRole('paragraph').allInnerTexts();
   }
 
   /** Presses Save and waits for the download. */

@@ -116,10 +116,12 @@ export function summaryLines(rows) {
         `${mark(cpu <= MOST_CPU_MS)} ${name}: CPU per token ${cpu.toFixed(2)} ms, goal at most ${MOST_CPU_MS}`,
       );
     }
-    const share = median(first.tokenMs) / median(last.tokenMs);
-    lines.push(
-      `${mark(share >= 1 - FLAT_SHARE)} ${name}: at ${last.context} tokens ${(share * 100).toFixed(0)} % of the speed at ${first.context}, goal at least ${(1 - FLAT_SHARE) * 100} %`,
-    );
+    if (shape.isProportioned) {
+      const share = median(first.tokenMs) / median(last.tokenMs);
+      lines.push(
+        `${mark(share >= 1 - FLAT_SHARE)} ${name}: at ${last.context} tokens ${(share * 100).toFixed(0)} % of the speed at ${first.context}, goal at least ${(1 - FLAT_SHARE) * 100} %`,
+      );
+    }
     for (const [n, figures] of own.entries()) {
       const other = sides.plain?.figures[n];
       if (!other) continue;

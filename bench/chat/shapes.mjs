@@ -12,11 +12,23 @@
  * @property {number} keyValueHeads
  * @property {number} feedForward
  * @property {number} vocabulary
+ * @property {boolean} isProportioned whether weights outweigh the cache as in real models, so that speed can stay flat
  * @property {string} why
  */
 
 /** @type {readonly Shape[]} */
 export const SHAPES = [
+  {
+    name: 'wide',
+    layers: 2,
+    hidden: 512,
+    heads: 8,
+    keyValueHeads: 1,
+    feedForward: 2048,
+    vocabulary: 8192,
+    isProportioned: true,
+    why: 'weights and cache in the proportion of a model of half a billion parameters',
+  },
   {
     name: '4-layer',
     layers: 4,
@@ -25,6 +37,7 @@ export const SHAPES = [
     keyValueHeads: 2,
     feedForward: 160,
     vocabulary: 2048,
+    isProportioned: false,
     why: 'small enough that attention over the context is what costs',
   },
   {
@@ -35,6 +48,7 @@ export const SHAPES = [
     keyValueHeads: 2,
     feedForward: 160,
     vocabulary: 2048,
+    isProportioned: false,
     why: 'as many commands as a model of 1 to 8 billion parameters, and little arithmetic: what the processor costs',
   },
   {
@@ -45,6 +59,7 @@ export const SHAPES = [
     keyValueHeads: 2,
     feedForward: 4864,
     vocabulary: 151_936,
+    isProportioned: true,
     why: 'Qwen2.5-0.5B',
   },
   {
@@ -55,12 +70,13 @@ export const SHAPES = [
     keyValueHeads: 8,
     feedForward: 8192,
     vocabulary: 128_256,
+    isProportioned: true,
     why: 'Llama-3.2-1B',
   },
 ];
 
 /** Those that a software adapter runs in reasonable time. */
-export const SMALL_SHAPES = ['4-layer', '28-layer'];
+export const SMALL_SHAPES = ['wide', '28-layer'];
 
 /**
  * config.json of a shape.

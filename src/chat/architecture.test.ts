@@ -120,7 +120,7 @@ describe('describeArchitecture', () => {
   });
 
   it.each<[string, Record<string, unknown>, RegExp]>([
-    ['an unknown family', { model_type: 'opt' }, /"opt" is not one of llama, mistral, qwen2/],
+    ['an unknown family', { model_type: 'bloom' }, /"bloom" is not one of llama, mistral, qwen2/],
     ['no family', { model_type: undefined }, /no model_type/],
     ['a family that is an object', { model_type: {} }, /no model_type/],
     ['a prototype’s name as family', { model_type: 'constructor' }, /"constructor" is not/],

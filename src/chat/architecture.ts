@@ -53,8 +53,8 @@ export interface Embedding {
   readonly weight: string;
   /** What it is multiplied with. */
   readonly scale: number;
-  /** A learned vector for each position, added: [rows, hiddenSize]. */
-  readonly positions: { readonly weight: string; readonly rows: number } | null;
+  /** A learned vector for each position, added: [rows, hiddenSize], the first position's in row `offset`. */
+  readonly positions: { readonly weight: string; readonly rows: number; readonly offset: number } | null;
 }
 
 /** What the last hidden state becomes: linear, times `scale`, softly capped. */

@@ -1,16 +1,34 @@
 import { describe, expect, it } from 'vitest';
 import { describeArchitecture, requiredTensors } from './architecture.ts';
+import { Session, type SessionOptions } from './session.ts';
 import { GOLDENS, goldenWeights } from './test/golden.ts';
-import { describeGoldens, rowError, TOLERANCE } from './test/golden-agreement.ts';
+import { expectRows, expectSaid, rowError, TOLERANCE, textOf } from './test/golden-agreement.ts';
 import { GraphRunner } from './test/graph-runner.ts';
 import { valuesOf } from './test/held-weights.ts';
 import { formOf } from './weight-forms.ts';
 
 describe('every architecture on the CPU, as transformers computes it', { timeout: 60_000 }, () => {
-  describeGoldens(GOLDENS, {
-    place: (tensors) => ({ weights: { kind: 'cpu', tensors }, edit: () => undefined, free: () => undefined }),
-    chunkTokens: 31,
-    decode: { 5: 24, 40: 32, 200: 24 },
+  describe.each(GOLDENS)('$name', (golden) => {
+    const lengths = Object.keys(golden.texts).map(Number);
+    const using = async (options: SessionOptions, use: (session: Session) => Promise<void>) => {
+      const { tensors, names } = await goldenWeights(golden);
+      const architecture = describeArchitecture(golden.config, names);
+      const session = await Session.open(architecture, { kind: 'cpu', tensors }, options);
+      await use(session);
+      await session.dispose();
+    };
+
+    it('gives the logits of whole prompts', async () => {
+      await using({ logits: 'all' }, async (session) => {
+        for (const length of lengths) await expectRows(session, golden, length);
+      });
+    });
+
+    it('says the same after prompts in pieces', async () => {
+      await using({ logits: 'last', chunkTokens: 31 }, async (session) => {
+        for (const length of lengths) await expectSaid(session, golden, length, { cut: 3, said: 32 });
+      });
+    });
   });
 });
 
@@ -58,7 +76,7 @@ describe('a graph by itself', () => {
       const { tensors, names } = await goldenWeights(golden);
       const architecture = describeArchitecture(golden.config, names);
       const forms = formOf(requiredTensors(architecture), precision);
-      const ids = golden.texts[40]?.ids ?? [];
+      const ids = textOf(golden, 40).ids;
       const pieces = [ids.slice(0, 34), ids.slice(34, 35), ids.slice(35)];
       const got = await ends(pieces, architecture, tensors, { forms });
       const truth = await ends(pieces, architecture, valuesOf(tensors, forms));

@@ -9,6 +9,7 @@ import type { SideFiles } from '../formats/checkpoint.ts';
 import type { OnnxPlan } from './export.ts';
 import { isRecord, type JsonRecord, parseSideFile } from './side-file.ts';
 import { ChatTemplate } from './template.ts';
+import { hasTokenizer, readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.ts';
 
 /** Keys of config.json that say how a reply begins and ends. */
 const GENERATION_KEYS = ['bos_token_id', 'eos_token_id', 'pad_token_id'] as const;
@@ -19,9 +20,14 @@ const SPECIAL_TOKENS = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as c
 /**
  * The text files that go beside the graphs.
  * @param texts those of the model; config.json is among them.
- * @throws MalformedFault where one of them is no JSON object.
+ * @param sentencePiece what `sentence-piece.ts` made of tokenizer.model; null where that is not there.
+ * @throws MalformedFault where one of them cannot be used.
  */
-export function exportedTexts(texts: SideFiles, plans: readonly OnnxPlan[]): Map<string, string> {
+export function exportedTexts(
+  texts: SideFiles,
+  plans: readonly OnnxPlan[],
+  sentencePiece: TokenizerFiles | null = null,
+): Map<string, string> {
   const out = new Map(texts);
   const config = textConfig(parseSideFile(texts, 'config.json') ?? {});
   out.set('config.json', json({ ...config, 'transformers.js_config': runtimeConfig(config, plans) }));
@@ -29,11 +35,22 @@ export function exportedTexts(texts: SideFiles, plans: readonly OnnxPlan[]): Map
     const known = GENERATION_KEYS.flatMap((key) => (config[key] == null ? [] : [[key, config[key]] as const]));
     out.set('generation_config.json', json({ _from_model_config: true, ...Object.fromEntries(known) }));
   }
-  if (texts.has('tokenizer.json')) {
-    const tokenizer = tokenizerConfig(texts);
-    if (tokenizer) out.set('tokenizer_config.json', json(tokenizer));
-  }
+  const { definition, config: own } = tokenizerFiles(texts, sentencePiece);
+  if (definition) out.set('tokenizer.json', json(definition));
+  const tokenizer = definition || texts.has('tokenizer.json') ? tokenizerConfig(texts, own) : null;
+  if (tokenizer) out.set('tokenizer_config.json', json(tokenizer));
   return out;
+}
+
+/** The tokenizer's settings, and where there is no tokenizer.json but older files, what would stand in it. */
+function tokenizerFiles(
+  texts: SideFiles,
+  sentencePiece: TokenizerFiles | null,
+): { readonly definition: JsonRecord | null; readonly config: JsonRecord | null } {
+  if (texts.has('tokenizer.json') || (sentencePiece === null && !hasTokenizer(texts))) {
+    return { definition: null, config: parseSideFile(texts, 'tokenizer_config.json') };
+  }
+  return readTokenizerFiles(texts, sentencePiece);
 }
 
 /** Of a model that sees images too, its text part, which is all that the graph is. */
@@ -57,14 +74,15 @@ function runtimeConfig(config: JsonRecord, plans: readonly OnnxPlan[]): JsonReco
 }
 
 /** tokenizer_config.json with what stands in other files; null where the one that is there says it all. */
-function tokenizerConfig(texts: SideFiles): JsonRecord | null {
-  const own = parseSideFile(texts, 'tokenizer_config.json');
+function tokenizerConfig(texts: SideFiles, own: JsonRecord | null): JsonRecord | null {
   const specials = parseSideFile(texts, 'special_tokens_map.json') ?? {};
   const lacking = SPECIAL_TOKENS.filter((key) => own?.[key] === undefined && specials[key] !== undefined);
   const template = own?.['chat_template'] == null ? templateText(texts) : null;
-  if (own !== null && lacking.length === 0 && template === null) return null;
+  const isThere = texts.has('tokenizer.json') && texts.has('tokenizer_config.json');
+  if (isThere && lacking.length === 0 && template === null) return null;
   return {
-    ...(own ?? { tokenizer_class: 'PreTrainedTokenizerFast' }),
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    ...own,
     ...Object.fromEntries(lacking.map((key) => [key, specials[key]])),
     ...(template === null ? {} : { chat_template: template }),
   };

@@ -126,6 +126,22 @@ const GEMMA3: Family = {
   },
 };
 
+/** The kinds of a GPT-Neo's layers: lists of kinds, each with how often it comes. */
+function neoKinds(given: unknown, layers: number): string[] {
+  const kinds: string[] = [];
+  for (const item of Array.isArray(given) ? (given as unknown[]) : []) {
+    const [list, times] = Array.isArray(item) ? (item as unknown[]) : [];
+    if (!Array.isArray(list) || list.length === 0 || typeof times !== 'number') continue;
+    for (let time = 0; time < times && kinds.length <= layers; time++) {
+      for (const kind of list.slice(0, layers + 1)) kinds.push(kind === 'local' || kind === 'global' ? kind : '');
+    }
+  }
+  if (kinds.length !== layers || kinds.includes('')) {
+    throw new UnsupportedFault(`attention_types in config.json does not name ${layers} layers, global or local`);
+  }
+  return kinds;
+}
+
 const GPT2: Family = {
   names: {
     ...GPT_NAMES,
@@ -290,6 +306,89 @@ const FAMILIES: ReadonlyMap<string, Family> = new Map<string, Family>([
       // What it calls "gelu" is the approximation.
       activation: { key: 'afn', usual: 'gelu', aliases: { gelu: 'gelu_new' } },
       attentionScale: (_, headSize) => headSize ** -0.5,
+    },
+  ],
+  [
+    'gpt_neo',
+    {
+      names: {
+        prefix: 'transformer.',
+        embedding: 'wte',
+        positions: 'wpe',
+        finalNorm: 'ln_f',
+        heads: ['lm_head'],
+        layers: 'h',
+        query: 'attn.attention.q_proj',
+        key: 'attn.attention.k_proj',
+        value: 'attn.attention.v_proj',
+        attentionOutput: 'attn.attention.out_proj',
+        up: 'mlp.c_fc',
+        down: 'mlp.c_proj',
+        attentionNorm: 'ln_1',
+        feedForwardNorm: 'ln_2',
+      },
+      keys: { layers: ['num_layers', 'num_hidden_layers'], heads: ['num_heads', 'num_attention_heads'] },
+      sizes: { vocabulary: 50_257, hidden: 2048, feedForward: 'fourfold', layers: 24, heads: 16 },
+      contextTokens: 2048,
+      headSize: 'share',
+      keyValueHeads: 'heads',
+      norm: { ...LAYER, key: 'layer_norm_epsilon' },
+      activation: { key: 'activation_function', usual: 'gelu_new' },
+      isTied: true,
+      bias: () => ({ ...ALL_BUT_HEAD, qkv: false }),
+      attentionScale: () => 1,
+      layers: (config, layers) => {
+        const window = integerOf(config, 'window_size', 2 ** 31, 256);
+        return neoKinds(config['attention_types'] ?? [[['global', 'local'], 12]], layers).map((kind) => ({
+          window: kind === 'local' ? window : null,
+          rope: null,
+        }));
+      },
+      ropes: null,
+    },
+  ],
+  [
+    'opt',
+    {
+      names: {
+        prefix: 'model.decoder.',
+        embedding: 'embed_tokens',
+        positions: 'embed_positions',
+        finalNorm: 'final_layer_norm',
+        heads: ['lm_head'],
+        layers: 'layers',
+        query: 'self_attn.q_proj',
+        key: 'self_attn.k_proj',
+        value: 'self_attn.v_proj',
+        attentionOutput: 'self_attn.out_proj',
+        up: 'fc1',
+        down: 'fc2',
+        attentionNorm: 'self_attn_layer_norm',
+        feedForwardNorm: 'final_layer_norm',
+      },
+      keys: { feedForward: 'ffn_dim' },
+      sizes: { vocabulary: 50_272, hidden: 768, feedForward: 3072, layers: 12, heads: 12 },
+      contextTokens: 2048,
+      headSize: 'share',
+      keyValueHeads: 'heads',
+      positionOffset: 2,
+      norm: { ...LAYER, key: null },
+      activation: { key: 'activation_function', usual: 'relu' },
+      isTied: true,
+      bias: (config) => (booleanOf(config, 'enable_bias', true) ? ALL_BUT_HEAD : NO_BIAS),
+      layers: everyLayer(() => null),
+      ropes: null,
+      refuse: (config) => {
+        const width = valueOf(config, 'word_embed_proj_dim');
+        if (width !== undefined && width !== config['hidden_size']) {
+          throw new UnsupportedFault('its embedding is not as wide as its layers (word_embed_proj_dim)');
+        }
+        const isUsual =
+          booleanOf(config, 'do_layer_norm_before', true) &&
+          booleanOf(config, 'layer_norm_elementwise_affine', true) &&
+          !booleanOf(config, '_remove_final_layer_norm', false);
+        if (!isUsual) throw new UnsupportedFault('its norms are not where those of its family usually are');
+      },
     },
   ],
   [

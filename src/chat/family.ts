@@ -72,6 +72,8 @@ export interface Family {
   readonly headSize?: number | 'share';
   /** How queries, keys and values lie in one matrix, where they do. Left out: `parts`. */
   readonly packedOrder?: 'parts' | 'heads';
+  /** The row of the first position in a table of learned positions. Left out: 0. */
+  readonly positionOffset?: number;
   /** Linear layers of blocks are stored [in, out]. */
   readonly isTransposed?: boolean;
   readonly norm: {
@@ -289,6 +291,7 @@ export function readArchitecture(
   };
 
   const embedding = `${prefix}${names.embedding}.weight`;
+  const offset = family.positionOffset ?? 0;
   const head = headIn(checkpoint, names) ?? names.heads[0] ?? 'lm_head';
   return {
     modelType,
@@ -308,7 +311,9 @@ export function readArchitecture(
       weight: embedding,
       scale: family.embeddingScale?.(config, hiddenSize) ?? 1,
       positions:
-        names.positions === undefined ? null : { weight: `${prefix}${names.positions}.weight`, rows: contextTokens },
+        names.positions === undefined
+          ? null
+          : { weight: `${prefix}${names.positions}.weight`, rows: contextTokens + offset, offset },
     },
     ropes,
     blocks: layerFacts.map(blockOf),

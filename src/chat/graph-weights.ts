@@ -48,7 +48,9 @@ export function graphInputs(
 /** Declares all weights of a drawing, each as the options say. */
 export function declareWeights({ architecture, options, builder }: Drawing): void {
   const isExport = options.purpose === 'export';
-  for (const { name, type, shape } of graphInputs(architecture, options.forms ?? new Map(), isExport)) {
+  const forms = options.forms ?? new Map<string, LiveForm>();
+  requireForms(architecture, forms);
+  for (const { name, type, shape } of graphInputs(architecture, forms, isExport)) {
     const data = options.constants?.get(name);
     const external = options.externals?.get(name);
     if (data) builder.constant(name, shape, data);
@@ -76,9 +78,12 @@ export function embedded(drawing: Drawing): string {
           });
   if (scale !== 1) hidden = builder.node('Mul', [hidden, drawing.float(scale)], 'embedding.scaled');
   if (positions !== null) {
-    const rows = builder.node('Gather', [positions.weight, drawing.feed('positions')], 'embedding.positions', {
-      axis: 0,
-    });
+    let index = drawing.feed('positions');
+    if (positions.offset !== 0) {
+      const data = drawing.isExport ? BigInt64Array.of(BigInt(positions.offset)) : Int32Array.of(positions.offset);
+      index = builder.node('Add', [index, builder.constant('positions.offset', [1], data)], 'positions.rows');
+    }
+    const rows = builder.node('Gather', [positions.weight, index], 'embedding.positions', { axis: 0 });
     hidden = builder.node('Add', [hidden, rows], 'embedding.sum');
   }
   return hidden;
@@ -150,8 +155,8 @@ function blocks(name: string, tensor: string, form: BlockForm, shape: readonly n
   ];
 }
 
-/** Refuses a form that does not fit how a matrix is stored. */
-export function requireForms(architecture: Architecture, forms: ReadonlyMap<string, LiveForm>): void {
+/** @throws RangeError for a form that does not fit how a matrix is stored. */
+function requireForms(architecture: Architecture, forms: ReadonlyMap<string, LiveForm>): void {
   for (const { name, role } of requiredTensors(architecture)) {
     const form = forms.get(name) ?? 'f32';
     if (form !== 'f32' && (role === 'vector' || isTransposed(form) !== (role === 'linear-transposed'))) {

@@ -5,9 +5,13 @@ import { forward } from './test/forward.ts';
 import { placeOnGpu, testDevice } from './test/gpu-weights.ts';
 import { randomWeights, TINY_FAMILIES } from './test/tiny-models.ts';
 
+/** f32 sums over a few dozen terms against float64, relative to the largest logit. */
 const TOLERANCE = 1e-5;
 
-const prompt = (tokens: number) => Array.from({ length: tokens }, (_, i) => (i * 31 + 7) % 67);
+/** What the goldens of `architectures.gpu.test.ts` have no model for. */
+const MODELS = TINY_FAMILIES.filter(({ title }) =>
+  /heads of 12|^phi with norms|a norm for each head|^olmo,|^gpt_neo,|^opt,/.test(title),
+);
 
 function error(got: Float32Array, truth: Float64Array | undefined): number {
   if (truth === undefined || got.length !== truth.length) throw new Error('rows of different length');
@@ -15,25 +19,25 @@ function error(got: Float32Array, truth: Float64Array | undefined): number {
   return truth.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (got[i] ?? Number.NaN))), 0) / scale;
 }
 
-describe('every family on the GPU', { timeout: 120_000 }, async () => {
+describe('graphs on the GPU that no golden covers', { timeout: 120_000 }, async () => {
   const device = await testDevice();
   afterAll(() => device.destroy());
 
-  it.each(TINY_FAMILIES)('$title', async (model) => {
+  it('are these', () => expect(MODELS).toHaveLength(6));
+
+  it.each(MODELS)('$title', async (model) => {
     const tensors = randomWeights(model, 5);
     const placed = placeOnGpu(device, tensors);
     const architecture = describeArchitecture(model.config, tensors.keys());
     const session = await Session.open(architecture, placed.weights, { logits: 'last', chunkTokens: 37 });
-    const ids = prompt(74);
+    const ids = Array.from({ length: 43 }, (_, i) => (i * 31 + 7) % 67);
     const truth = forward(model.config, tensors, ids);
     const cache = session.newCache();
-    const worst: Record<string, number> = {};
-    worst['prompt'] = error(await session.run(ids.slice(0, 70), cache), truth[69]);
-    for (let token = 70; token < 74; token++) {
-      worst[String(token)] = error(await session.run([ids[token] ?? 0], cache), truth[token]);
+    expect(error(await session.run(ids.slice(0, 40), cache), truth[39]), 'prompt').toBeLessThan(TOLERANCE);
+    for (let token = 40; token < ids.length; token++) {
+      const row = await session.run(ids.slice(token, token + 1), cache);
+      expect(error(row, truth[token]), `token ${token}`).toBeLessThan(TOLERANCE);
     }
-    console.log(model.title, session.path, session.reason, Math.max(...Object.values(worst)));
-    expect(Math.max(...Object.values(worst))).toBeLessThan(TOLERANCE);
     cache.dispose();
     await session.dispose();
     placed.free();

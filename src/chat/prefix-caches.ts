@@ -11,6 +11,16 @@ import type { LogitsRows, Session } from './session.ts';
 /** Two caches are kept where one costs no more than this, so that an edit leaves the older branch readable. */
 const SMALL_CACHE_BYTES = 64 * 2 ** 20;
 
+/** How many caches of a size are kept. */
+function mostCaches(cacheBytes: number): number {
+  return cacheBytes <= SMALL_CACHE_BYTES ? 2 : 1;
+}
+
+/** Most bytes that a chat keeps between replies, of caches that are so large when they are full. */
+export function keptCacheBytes(cacheBytes: number): number {
+  return cacheBytes * mostCaches(cacheBytes);
+}
+
 type Runner = Pick<Session, 'newCache' | 'advance' | 'kvBytesPerToken' | 'capacityTokens'>;
 
 /** The caches of one chat. */
@@ -24,7 +34,7 @@ export class PrefixCaches {
   /** @param most how many are kept; by default two small ones or one large one. */
   constructor(session: Runner, most?: number) {
     this.#session = session;
-    this.#most = most ?? (session.kvBytesPerToken * session.capacityTokens <= SMALL_CACHE_BYTES ? 2 : 1);
+    this.#most = most ?? mostCaches(session.kvBytesPerToken * session.capacityTokens);
   }
 
   /**

@@ -5,87 +5,22 @@
  * `sampler.ts`; text is `tokenizer.ts`.
  */
 
-import type { InferenceSession, Tensor } from 'onnxruntime-web';
+import type { Tensor, InferenceSession } from 'onnxruntime-web';
 import { CancelledFault, DeviceFault, throwIfCancelled } from '../bytes/fault.ts';
-import type { LiveForm } from '../formats/block-quantised.ts';
-import { BUFFER_USAGE } from '../gpu/buffers.ts';
-import { type Architecture, requiredTensors } from './architecture.ts';
+import type { Architecture } from './architecture.ts';
 import { GrowingKeyValues, KeyValueCache, StaticKeyValues } from './cache.ts';
 import { CacheSlots, type KeyValueSlot } from './cache-slots.ts';
 import { eventLoop } from './event-loop.ts';
-import { buildGraph, graphInputs } from './graph.ts';
-import type { ExternalData } from './onnx.ts';
-import { inTurn, loadRuntime, type Runtime } from './runtime.ts';
-import { gpuBufferOf, RuntimeBuffers } from './runtime-buffers.ts';
-import { type DevicePaths, selfCheck } from './self-check.ts';
+import { buildGraph } from './graph.ts';
+import { inTurn } from './runtime.ts';
+import { gpuBufferOf } from './runtime-buffers.ts';
+import { agree, type LogitsRows, readRows, type RowsReader } from './session-logits.ts';
+import { openParts, sentence, type SessionOptions, type SessionParts } from './session-open.ts';
 import { CapturedStep } from './session-step.ts';
-import { type ChatWeights, checkWeights, type CpuWeights, formsOf, keepsCopy } from './weights.ts';
+import type { ChatWeights } from './weights.ts';
 
-/** Most tokens of a prompt in one run on the CPU: between two runs a chat can be stopped. */
-const CPU_CHUNK_TOKENS = 64;
-
-/** Most tokens of one text where nobody says otherwise. */
-export const DEFAULT_CAPACITY_TOKENS = 4096;
-
-/** Logits of all tokens of a run are there at once: never more than this. */
-const MAX_ROWS_BYTES = 16 * 2 ** 20;
-
-/** Captured and ordinary runs may add in another order. */
-const CAPTURE_TOLERANCE = 1e-3;
-
-/**
- * Logits where they were made, row by row, `rows` x `vocabularySize` f32 from byte 0. Valid until the next run with the
- * same cache, or its end; neither to be written nor destroyed by the reader.
- */
-export type LogitsRows =
-  | {
-      readonly kind: 'gpu';
-      readonly device: GPUDevice;
-      readonly buffer: GPUBuffer;
-      readonly rows: number;
-      readonly vocabularySize: number;
-    }
-  | { readonly kind: 'cpu'; readonly data: Float32Array; readonly rows: number; readonly vocabularySize: number };
-
-/** Is given the rows of each piece of a text in order; `start` counts the rows before them. The next piece waits. */
-export type RowsReader = (rows: LogitsRows, start: number) => Promise<void> | void;
-
-/** How a session was opened. */
-export interface SessionOptions {
-  /** Logits of the last token of a run (generation), or of all its tokens (perplexity). */
-  readonly logits: 'last' | 'all';
-  /** Most tokens of one text; default: what the model was trained for, at most DEFAULT_CAPACITY_TOKENS. */
-  readonly capacityTokens?: number;
-  /** Overrides how many tokens one run takes; for tests. */
-  readonly chunkTokens?: number;
-  /** False runs every token without graph capture; default true. */
-  readonly captures?: boolean;
-  /** What is known of the device already, in place of the self-check. */
-  readonly paths?: DevicePaths;
-}
-
-/** What a session is made of. */
-interface Parts {
-  readonly architecture: Architecture;
-  readonly runtime: Runtime;
-  readonly main: InferenceSession;
-  /** Makes `main` anew, where it holds a copy of the weights; else null. */
-  readonly remake: (() => Promise<InferenceSession>) | null;
-  readonly sessionOptions: InferenceSession.SessionOptions;
-  readonly forms: ReadonlyMap<string, LiveForm>;
-  /** The weights as feeds; empty where they are constants of the graph. */
-  readonly weights: Readonly<Record<string, Tensor>>;
-  readonly logits: 'last' | 'all';
-  readonly capacityTokens: number;
-  readonly chunkTokens: number;
-  readonly device: GPUDevice | null;
-  /** Null where keys and values grow. */
-  readonly buffers: RuntimeBuffers | null;
-  /** Why no steps are captured; null where they are. */
-  readonly obstacle: string | null;
-  /** One sentence of the self-check or of the CPU. */
-  readonly note: string;
-}
+export type { LogitsRows, RowsReader } from './session-logits.ts';
+export type { SessionOptions } from './session-open.ts';
 
 /** One session. Its runs are served in turn; several caches may be in use at a time. */
 export class Session {
@@ -93,7 +28,7 @@ export class Session {
   readonly provider: 'webgpu' | 'wasm';
   /** Most tokens of one text. */
   readonly capacityTokens: number;
-  readonly #parts: Parts;
+  readonly #parts: SessionParts;
   readonly #slots: CacheSlots | null;
   readonly #growing = new Set<GrowingKeyValues>();
   #main: InferenceSession;
@@ -103,7 +38,7 @@ export class Session {
   #isOpen = true;
   #lost: string | null = null;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: SessionParts) {
     const { architecture, device, buffers } = parts;
     this.architecture = architecture;
     this.provider = device ? 'webgpu' : 'wasm';
@@ -124,59 +59,7 @@ export class Session {
    *   be loaded or refuses the graph, or where the device computes wrongly.
    */
   static async open(architecture: Architecture, weights: ChatWeights, options: SessionOptions): Promise<Session> {
-    const required = requiredTensors(architecture);
-    checkWeights(weights, required);
-    const device = weights.kind === 'gpu' ? weights.device : null;
-    const forms = formsOf(weights);
-    const capacityTokens = Math.min(options.capacityTokens ?? DEFAULT_CAPACITY_TOKENS, architecture.contextTokens);
-    const paths = options.paths ?? (device ? await selfCheck(device, architecture, forms, Session.open) : cpuPaths());
-
-    const isStatic = device !== null && architecture.cacheKind === 'static';
-    const copied = weights.kind === 'cpu' && keepsCopy(weights, required) ? weights.tensors : null;
-    const { logits } = options;
-    const graph = buildGraph(architecture, {
-      logits,
-      forms,
-      constants: null,
-      ...(copied ? { externals: externalsOf(copied) } : {}),
-      capacityTokens,
-      purpose: 'run',
-      cache: isStatic ? 'static' : 'growing',
-    });
-    const sessionOptions = sessionOptionsOf(device, paths.fuses);
-    let opened: Pick<Parts, 'runtime' | 'main' | 'remake' | 'buffers'>;
-    try {
-      const runtime = await loadRuntime();
-      // onnxruntime reads the copied weights while it opens, as files beside the model.
-      const externalData = [...(copied ?? [])].map(([path, { data }]) => ({ path, data: bytesOf(data) }));
-      const make = () =>
-        runtime.InferenceSession.create(graph.model, { ...sessionOptions, ...(copied ? { externalData } : {}) });
-      opened = await inTurn(async () => {
-        const main = await make();
-        const buffers = isStatic ? await RuntimeBuffers.open(runtime, device) : null;
-        return { runtime, main, remake: copied ? make : null, buffers };
-      });
-    } catch (cause) {
-      throw new DeviceFault(`The chat engine could not be started: ${sentence(cause)}`);
-    }
-    const feeds = copied
-      ? {}
-      : Object.fromEntries(
-          graphInputs(architecture, forms).map((input) => [input.name, weightTensor(opened.runtime, weights, input)]),
-        );
-    return new Session({
-      ...opened,
-      architecture,
-      sessionOptions,
-      forms,
-      weights: feeds,
-      logits,
-      capacityTokens,
-      chunkTokens: options.chunkTokens ?? chunkFor(architecture, logits, paths.chunkTokens),
-      device,
-      obstacle: captureObstacle(architecture, options, paths, isStatic),
-      note: paths.reason,
-    });
+    return new Session(await openParts(architecture, weights, options, Session.open));
   }
 
   /** Which way single tokens run: replayed commands, commands made anew for each token, or the CPU. */
@@ -487,92 +370,4 @@ export class Session {
         : `The graphics device was lost (${this.#lost}); merge again to go on.`,
     );
   }
-}
-
-/** Tokens of one run: fewer where all their logits are wanted and the vocabulary is large. */
-function chunkFor({ vocabularySize }: Architecture, logits: 'last' | 'all', most: number): number {
-  if (logits === 'last') return most;
-  return Math.max(1, Math.min(most, Math.floor(MAX_ROWS_BYTES / (vocabularySize * 4))));
-}
-
-function captureObstacle(
-  architecture: Architecture,
-  options: SessionOptions,
-  paths: DevicePaths,
-  isStatic: boolean,
-): string | null {
-  if (!isStatic) return `the attention of ${architecture.modelType} cannot be recorded`;
-  if (options.logits === 'all') return 'logits of every token are asked for';
-  if (options.captures === false) return 'recording is switched off';
-  return paths.captureObstacle;
-}
-
-function cpuPaths(): DevicePaths {
-  return { chunkTokens: CPU_CHUNK_TOKENS, fuses: true, captureObstacle: null, reason: 'Runs on the CPU.' };
-}
-
-function sessionOptionsOf(device: GPUDevice | null, fuses: boolean): InferenceSession.SessionOptions {
-  if (!device) return { executionProviders: ['wasm'] };
-  return {
-    executionProviders: [{ name: 'webgpu', device }],
-    preferredOutputLocation: 'gpu-buffer',
-    graphOptimizationLevel: fuses ? 'all' : 'basic',
-    // A node that would run on the CPU would read its weights back in every run; better to be refused.
-    extra: { session: { disable_cpu_ep_fallback: '1' } },
-  };
-}
-
-/** Each tensor as a file of its own. */
-function externalsOf(tensors: CpuWeights['tensors']): ReadonlyMap<string, ExternalData> {
-  return new Map(
-    [...tensors].map(([name, { data }]) => [name, { location: name, offset: 0, length: data.byteLength }]),
-  );
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-function weightTensor(
-  runtime: Runtime,
-  weights: ChatWeights,
-  { tensor: name, part, type, shape }: ReturnType<typeof graphInputs>[number],
-): Tensor {
-  const tensor = weights.tensors.get(name);
-  if (!tensor) throw new RangeError(`${name} was checked before and is gone.`);
-  if ('data' in tensor) return new runtime.Tensor('float32', tensor.data, shape);
-  const buffer = part === 'scales' ? tensor.scales : tensor.buffer;
-  if (!buffer) throw new RangeError(`${name} was checked before and has no scales.`);
-  // `dispose` of a tensor made this way frees nothing: the buffer has its owner.
-  return runtime.Tensor.fromGpuBuffer(buffer, { dataType: type, dims: shape });
-}
-
-/** Brings logits here. */
-async function readRows(rows: LogitsRows): Promise<Float32Array> {
-  if (rows.kind === 'cpu') return rows.data;
-  const size = rows.rows * rows.vocabularySize * 4;
-  const { MAP_READ, COPY_DST } = BUFFER_USAGE;
-  const buffer = rows.device.createBuffer({ size, usage: MAP_READ | COPY_DST });
-  try {
-    const encoder = rows.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(rows.buffer, 0, buffer, 0, size);
-    rows.device.queue.submit([encoder.finish()]);
-    await buffer.mapAsync(1);
-    return new Float32Array(buffer.getMappedRange().slice(0));
-  } finally {
-    buffer.destroy();
-  }
-}
-
-/** Whether two rows of logits are the same up to rounding. Weights that give no numbers prove nothing. */
-export function agree(got: Float32Array, truth: Float32Array, tolerance = CAPTURE_TOLERANCE): boolean {
-  const scale = truth.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-  if (!Number.isFinite(scale)) return true;
-  return truth.every((value, i) => Math.abs(value - (got[i] ?? Number.NaN)) <= tolerance * scale);
-}
-
-/** The first line of whatever was thrown, ended as a sentence. */
-function sentence(cause: unknown, end = '.'): string {
-  const line = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
-  return end === '' ? line.replace(/\.$/, '') : /[.!?]$/.test(line) ? line : line + end;
 }

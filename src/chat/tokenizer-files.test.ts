@@ -96,6 +96,19 @@ describe('files of a tokenizer', () => {
     expect(() => tokenizer.encode('ab', true)).toThrow(/no token for the character "b"/);
   });
 
+  it('may mark the ends of a text of characters', async () => {
+    const tokenizer = await open({ 'vocab.json': JSON.stringify({ '<s>': 0, a: 1, '[END]': 2 }) });
+    expect(tokenizer.encode('<s>aa[END]', false)).toEqual([0, 1, 1, 2]);
+    expect(tokenizer.decode([0, 1, 1, 2])).toBe('aa');
+    expect(() => tokenizer.encode('<s>a<', false)).toThrow(UnsupportedFault);
+  });
+
+  it('may leave out the type of a BPE model, as the oldest do', async () => {
+    const model = { vocab: { a: 0, b: 1, ab: 2 }, merges: ['a b'] };
+    const tokenizer = await open({ 'tokenizer.json': JSON.stringify({ model }) });
+    expect(tokenizer.encode('abba', false)).toEqual([2, 1, 0]);
+  });
+
   it('make a tokenizer of characters by their codes', async () => {
     const config = JSON.stringify({ tokenizer_class: 'CharacterTokenizer', char_ords: [65, 67, 128578] });
     const tokenizer = await open({ 'tokenizer_config.json': config });

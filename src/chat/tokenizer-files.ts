@@ -68,13 +68,19 @@ export function readTokenizerFiles(sideFiles: SideFiles, sentencePiece: Tokenize
   throw new MissingFault(`tokenizer.json is missing${hint}; add it to the model to chat.`, { file: 'tokenizer.json' });
 }
 
-/** A tokenizer.json whose older form leaves out keys that mean null. */
+/** A tokenizer.json whose older form leaves out keys that mean null, and the type of a BPE model. */
 function withDefaults(definition: JsonRecord): JsonRecord {
-  if (!isRecord(definition['model'])) {
+  const { model } = definition;
+  if (!isRecord(model)) {
     throw new MalformedFault('tokenizer.json cannot be used: it has no model.', { file: 'tokenizer.json' });
   }
   const added = definition['added_tokens'];
-  return { ...NO_PARTS, ...definition, added_tokens: Array.isArray(added) ? added : [] };
+  return {
+    ...NO_PARTS,
+    ...definition,
+    model: Array.isArray(model['merges']) ? { type: 'BPE', ...model } : model,
+    added_tokens: Array.isArray(added) ? added : [],
+  };
 }
 
 const NO_PARTS = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };

@@ -86,7 +86,9 @@ export class Tokenizer {
 
   /** A vocabulary of characters that has no token for others. */
   #refuseStrangers(text: string): void {
-    for (const character of text) {
+    let rest = text;
+    for (const { content } of this.#tokenizer.get_added_tokens_decoder().values()) rest = rest.replaceAll(content, '');
+    for (const character of rest) {
       if (this.id(character) !== null) continue;
       throw new UnsupportedFault(
         `This model's vocabulary has no token for the character ${JSON.stringify(character)}; leave it out.`,

@@ -94,7 +94,8 @@ export function checkWeights(weights: ChatWeights, required: readonly WeightInpu
   if (weights.kind === 'cpu') checkCpuSize(elementsOf(required));
 }
 
-function checkCpuSize(elements: number): void {
+/** @throws BudgetFault for a model of more numbers than the CPU runs. */
+export function checkCpuSize(elements: number): void {
   if (elements <= MAX_CPU_ELEMENTS) return;
   throw new BudgetFault(
     `This model has ${(elements / 1e9).toFixed(1)} billion parameters; without WebGPU chat runs models of up to 0.5 billion, so use a browser with WebGPU or save the merge and run it elsewhere.`,

@@ -7,7 +7,7 @@
 import { Fault, MismatchFault, MissingFault } from '../bytes/fault.ts';
 import type { Bytes } from '../bytes/bytes.ts';
 import { type Architecture, describeArchitecture, requiredTensors, type WeightInput } from '../chat/architecture.ts';
-import { hasTokenizer as hasTokenizerFiles } from '../chat/tokenizer-files.ts';
+import { hasTokenizer } from '../chat/tokenizer-files.ts';
 import type { Checkpoint, ModelConfig, SideFiles } from '../formats/checkpoint.ts';
 import { check } from '../merge/check.ts';
 import type { Lineup } from '../merge/lineup.ts';
@@ -47,17 +47,6 @@ export function chatModelOf(lineup: Lineup): ChatModel {
   return made;
 }
 
-/** Why a lineup's result cannot be talked to, as one sentence; null where it can. */
-export function lineupObstacle(lineup: Lineup): string | null {
-  try {
-    chatModelOf(lineup);
-    return null;
-  } catch (thrown) {
-    if (thrown instanceof Fault) return thrown.message;
-    throw thrown;
-  }
-}
-
 function read(lineup: Lineup): ChatModel {
   const files = filesOf(lineup);
   // Copied tensors are not among the live weights.
@@ -65,7 +54,7 @@ function read(lineup: Lineup): ChatModel {
     files.config,
     lineup.tensors.map(({ name }) => name),
   );
-  if (!hasTokenizer(files)) throw new MissingFault(noTokenizer(lineup.donor.name));
+  if (!canTokenize(files)) throw new MissingFault(noTokenizer(lineup.donor.name));
   const weights = requiredTensors(architecture);
   const parameters = weights.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
   return { lineup, ...files, architecture, weights, parameters };
@@ -87,7 +76,7 @@ function filesOf(lineup: Lineup): Pick<ChatModel, 'config' | 'sideFiles' | 'bina
 }
 
 /** Whether the result's files beside the weights differ from the donor's in more than the dtype. */
-export function changesFiles({ changes, recipe }: Lineup): boolean {
+function changesFiles({ changes, recipe }: Lineup): boolean {
   const { restacked, vocabularyRows, isTied, movedTokens, files } = changes;
   return (
     restacked.length > 0 ||
@@ -100,18 +89,13 @@ export function changesFiles({ changes, recipe }: Lineup): boolean {
 }
 
 /** Whether there is a tokenizer that chat reads. */
-export function hasTokenizer({
-  sideFiles,
-  binarySideFiles,
-}: {
-  readonly sideFiles: SideFiles;
-  readonly binarySideFiles?: ReadonlyMap<string, Bytes> | undefined;
-}): boolean {
-  return hasTokenizerFiles(sideFiles, binarySideFiles?.keys());
+export function canTokenize({ sideFiles, binarySideFiles }: Pick<ChatModel, 'sideFiles' | 'binarySideFiles'>): boolean {
+  return hasTokenizer(sideFiles, binarySideFiles?.keys() ?? []);
 }
 
+/** What to say where there is none. */
 export function noTokenizer(name: string): string {
-  return `${name} has no tokenizer.json beside its weights, so it can be merged and saved but not talked to; add the whole folder.`;
+  return `${name} has no tokenizer beside its weights (tokenizer.json, or vocab.json with merges.txt, or tokenizer.model), so it can be merged and saved but not talked to; add the whole folder.`;
 }
 
 const alone = new WeakMap<Checkpoint, Lineup>();

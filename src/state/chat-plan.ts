@@ -5,6 +5,8 @@
 
 import type { Architecture } from '../chat/architecture.ts';
 import { choosePrecision, formOf, type LiveForm, type Precision } from '../chat/weight-forms.ts';
+import { keptCacheBytes } from '../chat/prefix-caches.ts';
+import { keepsCopy } from '../chat/weights.ts';
 import type { ChatModel } from './chat-model.ts';
 import type { PrecisionChoice } from './engine-api.ts';
 
@@ -17,8 +19,10 @@ export interface ChatPlan {
   readonly forms: ReadonlyMap<string, LiveForm>;
   /** Most tokens of prompt and reply together. */
   readonly capacityTokens: number;
-  /** Bytes of the keys and values that are kept between replies. */
+  /** Most bytes of the keys and values that are kept between replies. */
   readonly cacheBytes: number;
+  /** Bytes of what the runtime copies; without WebGPU it computes on a copy of large models' weights. */
+  readonly copyBytes: number;
 }
 
 /** What decides it beside the model. */
@@ -59,13 +63,15 @@ const ORDER: readonly Precision[] = ['f32', 'q8', 'q4'];
 export function chatPlans(model: ChatModel, limits: ChatLimits): readonly ChatPlan[] {
   const { choice, budgetBytes, isGpu } = limits;
   const capacityTokens = capacityTokensFor(model.architecture, budgetBytes);
-  const cacheBytes = capacityTokens * cacheBytesPerToken(model.architecture);
+  const cacheBytes = keptCacheBytes(capacityTokens * cacheBytesPerToken(model.architecture));
+  const isCopied = !isGpu && keepsCopy({ kind: 'cpu', tensors: new Map() }, model.weights);
   const planned = (precision: Precision, reason: string): ChatPlan => ({
     precision,
     reason,
     forms: formOf(model.weights, precision),
     capacityTokens,
     cacheBytes,
+    copyBytes: isCopied ? model.parameters * Float32Array.BYTES_PER_ELEMENT : 0,
   });
   if (choice !== 'auto' && isGpu) return [planned(choice, `Its matrices are held ${WORDS[choice]}, as you chose.`)];
   const { precision, reason } = choosePrecision({

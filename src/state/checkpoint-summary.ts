@@ -2,10 +2,25 @@
 
 import { Fault } from '../bytes/fault.ts';
 import { describeArchitecture } from '../chat/architecture.ts';
+import { ChatTemplate } from '../chat/template.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { layerCountOf } from '../recipe/resolve.ts';
-import { hasTokenizer, noTokenizer } from './chat-model.ts';
+import { canTokenize, noTokenizer } from './chat-model.ts';
 import type { CheckpointSummary } from './engine-api.ts';
+
+function filesOf({ sideFiles, binarySideFiles }: Checkpoint) {
+  return { sideFiles, binarySideFiles };
+}
+
+/** One that does not parse is one all the same: talking says what is wrong with it. */
+function hasChatTemplate({ sideFiles }: Checkpoint): boolean {
+  try {
+    return ChatTemplate.read(sideFiles) !== null;
+  } catch (error) {
+    if (error instanceof Fault) return true;
+    throw error;
+  }
+}
 
 /** Why a checkpoint cannot be talked to, as one sentence; null where it can. */
 export function chatObstacle(checkpoint: Checkpoint): string | null {
@@ -15,7 +30,7 @@ export function chatObstacle(checkpoint: Checkpoint): string | null {
     if (error instanceof Fault) return error.message;
     throw error;
   }
-  return hasTokenizer(checkpoint) ? null : noTokenizer(checkpoint.name);
+  return canTokenize(filesOf(checkpoint)) ? null : noTokenizer(checkpoint.name);
 }
 
 /** Facts about an open checkpoint. */
@@ -27,7 +42,6 @@ export function summarise(checkpoint: Checkpoint): CheckpointSummary {
     elements += tensor.elements;
   }
   const modelType = checkpoint.config?.model_type;
-  const tokenizerConfig = checkpoint.sideFiles.get('tokenizer_config.json') ?? '';
   return {
     name: checkpoint.name,
     weightFiles: checkpoint.weightFiles,
@@ -37,8 +51,8 @@ export function summarise(checkpoint: Checkpoint): CheckpointSummary {
     dtypes: [...dtypes].sort((a, b) => b[1] - a[1]).map(([dtype, tensors]) => ({ dtype, tensors })),
     layers: layerCountOf(checkpoint.tensors.keys()),
     modelType: typeof modelType === 'string' ? modelType : null,
-    hasTokenizer: hasTokenizer(checkpoint),
-    hasChatTemplate: checkpoint.sideFiles.has('chat_template.jinja') || /"chat_template"\s*:/.test(tokenizerConfig),
+    hasTokenizer: canTokenize(filesOf(checkpoint)),
+    hasChatTemplate: hasChatTemplate(checkpoint),
     chatObstacle: chatObstacle(checkpoint),
   };
 }

@@ -23,7 +23,7 @@ import { stagesAt } from '../merge/stage-runs.ts';
 import { parseRecipe } from '../recipe/yaml.ts';
 import { version } from '../../package.json';
 import { openArchive, sweepArchives } from './archive.ts';
-import { chatModelOf, lineupObstacle, lineupOf } from './chat-model.ts';
+import { chatModelOf, lineupOf } from './chat-model.ts';
 import { capacityTokensFor } from './chat-plan.ts';
 import { summarise } from './checkpoint-summary.ts';
 import type {
@@ -336,7 +336,7 @@ export class Engine implements EngineApi {
         tensors: result.tensors,
         rewritten: result.rewritten,
         bytes: result.bytes,
-        chatObstacle: lineupObstacle(lineup),
+        chatObstacle: speakers.obstacle(lineup),
         nonFinite: counted(result.nonFinite),
       };
     });
@@ -398,8 +398,6 @@ export class Engine implements EngineApi {
   async #ready(speaker: Speaker, place: Place, options: ReadyOptions): Promise<ReadySpeaker | null> {
     const { speakers } = place;
     if (speaker.kind === 'blend') {
-      // Says why it cannot be talked to, where that is so.
-      if (this.#blended) chatModelOf(this.#blended);
       const live = await speakers.readyLive(this.#blended, options);
       return live && { voice: live, blend: this.#blendNumber };
     }

@@ -207,6 +207,22 @@ describe('saveOnnx', () => {
     expect(contents.has('chat_template.jinja')).toBe(true);
   });
 
+  it('makes tokenizer.json where there are only the older files', async () => {
+    const { contents, codes } = await saveIt({
+      dtypes: ['q4'],
+      sideFiles: {
+        'vocab.json': '{"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3}',
+        'merges.txt': '#version: 0.2\na b\n',
+      },
+    });
+    const json = (name: string) => JSON.parse(new TextDecoder().decode(contents.get(name))) as unknown;
+    expect(json('tokenizer.json')).toMatchObject({
+      model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2, '<|endoftext|>': 3 }, merges: [['a', 'b']] },
+    });
+    expect(json('tokenizer_config.json')).toMatchObject({ eos_token: '<|endoftext|>' });
+    expect(codes).not.toContain('no-tokenizer');
+  });
+
   it('warns of half precision where it is known to overflow, and where it does', async () => {
     const gemma = { ...CONFIG, model_type: 'gemma', head_dim: 16, num_key_value_heads: 2 };
     expect((await saveIt({ dtypes: ['fp16'], config: gemma })).codes).toContain('half-range');

@@ -6,7 +6,7 @@
  */
 
 import { type StartDigest, wasmDigest } from '../bytes/digest.ts';
-import { MismatchFault, throwIfCancelled, UnsupportedFault } from '../bytes/fault.ts';
+import { MalformedFault, MismatchFault, throwIfCancelled, UnsupportedFault } from '../bytes/fault.ts';
 import type { Folder } from '../bytes/sink.ts';
 import { type Architecture, describeArchitecture } from '../chat/architecture.ts';
 import { exportedTexts } from '../chat/export-config.ts';
@@ -19,17 +19,19 @@ import {
   type OnnxPlanOptions,
   planOnnx,
 } from '../chat/export.ts';
-import type { ModelConfig, TensorEntry } from '../formats/checkpoint.ts';
+import { readSentencePiece } from '../chat/sentence-piece.ts';
+import type { TokenizerFiles } from '../chat/tokenizer-files.ts';
+import type { ModelConfig } from '../formats/checkpoint.ts';
 import { isBlended } from '../formats/dtype.ts';
 import { Audit, AUDIT_FILE, type AuditFinding } from '../merge/audit.ts';
-import { AuditedFolder, chunksOf, tensorBytes } from '../merge/audited-folder.ts';
+import { AuditedFolder, chunksOf } from '../merge/audited-folder.ts';
 import type { Blend, WorkOptions } from '../merge/blend.ts';
 import type { Lineup } from '../merge/lineup.ts';
 import { type FilePlan, outputTensors, planFiles } from '../merge/output-files.ts';
 import type { Progress } from '../merge/progress.ts';
-import type { OutputPiece } from '../merge/run.ts';
 import { CARD_FILE, type Saved } from '../merge/save.ts';
 import { modelCard } from '../recipe/card.ts';
+import { MergedTensors } from './onnx-save-tensors.ts';
 
 /** What to call a merge, and which dtypes to write. */
 export interface OnnxOptions extends OnnxPlanOptions {
@@ -52,8 +54,6 @@ export interface OnnxSaveOptions extends OnnxOptions, WorkOptions {
 export interface OnnxSavePlan {
   readonly architecture: Architecture;
   readonly plans: readonly OnnxPlan[];
-  /** Config, tokenizer and the rest, as they will be written. */
-  readonly texts: ReadonlyMap<string, string>;
   readonly files: FilePlan;
   /** Bytes of all graphs and data files. */
   readonly weightBytes: number;
@@ -89,7 +89,7 @@ export function planOnnxSave(lineup: Lineup, options: OnnxOptions): OnnxSavePlan
     .flatMap(({ model, dataFiles }) => [model.length, ...dataFiles.map(({ sizeBytes }) => sizeBytes)])
     .reduce((sum, bytes) => sum + bytes, 0);
   const card = { ...files.card, onnx: dtypes };
-  return { architecture, plans, texts: exportedTexts(files.texts, plans), files: { ...files, card }, weightBytes };
+  return { architecture, plans, files: { ...files, card }, weightBytes };
 }
 
 function architectureOf(texts: ReadonlyMap<string, string>, names: readonly string[]): Architecture {
@@ -118,7 +118,8 @@ export async function saveOnnx(
 ): Promise<Saved> {
   const { signal, startDigest = wasmDigest, version } = options;
   try {
-    const { architecture, plans, texts, files } = planOnnxSave(lineup, options);
+    const { architecture, plans, files } = planOnnxSave(lineup, options);
+    const texts = exportedTexts(files.texts, plans, await sentencePieceOf(files));
     const planned = files.shards.shards.flatMap(({ tensors }) => tensors);
     const copied = new Map(lineup.copied.map(({ name, entry }) => [name, entry]));
     const read = new Set(plans.flatMap(({ dataFiles }) => dataFiles.flatMap((file) => file.tensors.map(nameOf))));
@@ -167,93 +168,20 @@ export async function saveOnnx(
   }
 }
 
-function nameOf({ name }: { readonly name: string }): string {
-  return name;
+/** The tokenizer of tokenizer.model where there is no tokenizer.json; null where it cannot be read, which is warned of. */
+async function sentencePieceOf({ texts, binaries }: FilePlan): Promise<TokenizerFiles | null> {
+  const file = binaries.get('tokenizer.model');
+  if (!file || texts.has('tokenizer.json')) return null;
+  try {
+    return await readSentencePiece(file);
+  } catch (thrown) {
+    if (thrown instanceof UnsupportedFault || thrown instanceof MalformedFault) return null;
+    throw thrown;
+  }
 }
 
-/** The tensors of a result one after another; merged ones that nobody reads are passed over and audited all the same. */
-class MergedTensors {
-  readonly #pieces: AsyncGenerator<OutputPiece>;
-  readonly #copied: ReadonlyMap<string, TensorEntry>;
-  readonly #audit: Audit | null;
-  readonly #startDigest: StartDigest;
-  readonly #signal: AbortSignal | undefined;
-  /** The piece that was taken last and belongs to a later tensor. */
-  #next: OutputPiece | null = null;
-  /** The SHA-256 of the tensor under way where the audit compares it. */
-  #sum: { readonly tensor: string; readonly digest: Awaited<ReturnType<StartDigest>> } | null = null;
-
-  constructor(
-    pieces: AsyncGenerator<OutputPiece>,
-    copied: ReadonlyMap<string, TensorEntry>,
-    audit: Audit | null,
-    startDigest: StartDigest,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#pieces = pieces;
-    this.#copied = copied;
-    this.#audit = audit;
-    this.#startDigest = startDigest;
-    this.#signal = signal;
-  }
-
-  /** The bytes of a tensor; tensors are asked for in the order in which they come. */
-  async *read(name: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    const entry = this.#copied.get(name);
-    if (entry) {
-      for await (const bytes of tensorBytes(entry)) {
-        throwIfCancelled(this.#signal);
-        this.#audit?.wrote(name, bytes.length);
-        yield bytes;
-      }
-      return;
-    }
-    let isFound = false;
-    for (let piece = await this.#take(); piece; piece = await this.#take()) {
-      if (piece.tensor === name) {
-        isFound = true;
-        yield piece.bytes;
-      } else if (isFound) {
-        this.#next = piece;
-        return;
-      }
-    }
-    if (!isFound) throw new Error(`the pieces of ${name} did not come in order`);
-  }
-
-  /** Lets what is left go by. */
-  async readRest(): Promise<void> {
-    while (await this.#take());
-    this.#endSum();
-  }
-
-  async #take(): Promise<OutputPiece | null> {
-    throwIfCancelled(this.#signal);
-    const kept = this.#next;
-    this.#next = null;
-    if (kept) return kept;
-    const { value, done } = await this.#pieces.next();
-    if (done) return null;
-    await this.#tell(value);
-    return value;
-  }
-
-  async #tell({ tensor, faulty, squares, bytes }: OutputPiece): Promise<void> {
-    if (!this.#audit) return;
-    this.#audit.add(tensor, faulty, squares);
-    this.#audit.wrote(tensor, bytes.length);
-    if (this.#sum?.tensor !== tensor) {
-      this.#endSum();
-      const isTied = this.#audit.tied?.includes(tensor) === true;
-      this.#sum = isTied ? { tensor, digest: await this.#startDigest() } : null;
-    }
-    this.#sum?.digest.update(bytes);
-  }
-
-  #endSum(): void {
-    if (this.#sum) this.#audit?.sum(this.#sum.tensor, this.#sum.digest.hex());
-    this.#sum = null;
-  }
+function nameOf({ name }: { readonly name: string }): string {
+  return name;
 }
 
 /** Progress of one of several passes over the same bytes, told as progress of all. */

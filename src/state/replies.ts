@@ -54,6 +54,11 @@ export class Replies {
 
   /** Streams replies; resolves when all columns have ended. */
   async say(requests: readonly SayRequest[], onEvent: (event: SayEvent) => void): Promise<readonly SayOutcome[]> {
+    /** Over a worker's boundary a call takes a port of its own, and may arrive after the result that was sent later. */
+    let lastTold: unknown;
+    const tell = (event: SayEvent) => {
+      lastTold = onEvent(event);
+    };
     return this.#ask(requests.length, async (columns) => {
       const outcomes = new Map<number, SayOutcome>();
       const end = (index: number, outcome: SayOutcome) => {
@@ -65,7 +70,7 @@ export class Replies {
         const [request, column] = [requests[index], columns[index]];
         if (!request || !column) return { done: Promise.resolve() };
         try {
-          const begun = await this.#begin(index, request, column, onEvent, keepsSpeaking);
+          const begun = await this.#begin(index, request, column, tell, keepsSpeaking);
           if (begun === null) return null;
           const done = begun.done.then(
             (reply) => end(index, { reply }),
@@ -86,6 +91,8 @@ export class Replies {
       }
       await Promise.all(together);
       for (const index of waiting) await (await begin(index, false))?.done;
+      // Calls arrive in their order: with the last one all are there.
+      await Promise.resolve(lastTold).catch(() => undefined);
       return requests.map((_, index) => outcomes.get(index) ?? { fault: NEVER_BEGUN });
     });
   }

@@ -7,6 +7,7 @@
 import { BudgetFault, Fault } from '../bytes/fault.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { Arithmetic } from '../merge/arithmetic.ts';
+import { checkCpuSize } from '../chat/weights.ts';
 import { Blend, type BlendResult, type WorkOptions } from '../merge/blend.ts';
 import type { Lineup } from '../merge/lineup.ts';
 import type { Plan } from '../merge/plan.ts';
@@ -97,28 +98,48 @@ export class Speakers {
 
   /** How a lineup would be merged and held; the live blend's merge is set to that. */
   plan(lineup: Lineup): BlendPlan {
-    const model = modelOf(lineup);
     const { blend } = this;
-    if (model) {
-      const limits = { choice: this.#choice, budgetBytes: this.#budgetBytes, heldBytes: 0, isGpu: this.#isGpu };
-      for (const plan of chatPlans(model, limits)) {
-        blend.formOf = (name) => plan.forms.get(name) ?? 'f32';
-        blend.budgetBytes = Math.max(0, this.#budgetBytes - plan.cacheBytes);
-        const merge = blend.plan(lineup);
-        if (merge.mode !== 'streaming') return { plan: merge, held: { model, plan } };
-      }
+    const model = this.#modelHere(lineup);
+    if (model instanceof Fault) {
+      blend.formOf = () => 'f32';
+      blend.budgetBytes = this.#budgetBytes;
+      return { plan: blend.plan(lineup), held: null };
     }
-    // Too large to hold, or for nobody to talk to.
-    blend.formOf = () => 'f32';
-    blend.budgetBytes = this.#budgetBytes;
+    const limits = { choice: this.#choice, budgetBytes: this.#budgetBytes, heldBytes: 0, isGpu: this.#isGpu };
+    for (const plan of chatPlans(model, limits)) {
+      blend.formOf = (name) => plan.forms.get(name) ?? 'f32';
+      blend.budgetBytes = Math.max(0, this.#budgetBytes - plan.cacheBytes - plan.copyBytes);
+      const merge = blend.plan(lineup);
+      if (merge.mode !== 'streaming') return { plan: merge, held: { model, plan } };
+    }
+    // What there is no room to talk to is not held, even where its weights alone would fit.
     return { plan: blend.plan(lineup), held: null };
+  }
+
+  /** Why a lineup's result cannot be talked to here, as one sentence; null where it can. */
+  obstacle(lineup: Lineup): string | null {
+    const model = this.#modelHere(lineup);
+    return model instanceof Fault ? model.message : null;
+  }
+
+  /** What chat needs to know of a lineup's result, or why it cannot be talked to at this place. */
+  #modelHere(lineup: Lineup): ChatModel | Fault {
+    try {
+      const model = chatModelOf(lineup);
+      // Before its weights are read.
+      if (!this.#isGpu) checkCpuSize(model.parameters);
+      return model;
+    } catch (thrown) {
+      if (thrown instanceof Fault) return thrown;
+      throw thrown;
+    }
   }
 
   /** Makes the live blend what a lineup says; others go where it would not fit beside them. */
   async write(lineup: Lineup, options: WorkOptions): Promise<BlendResult> {
     const { plan, held } = this.plan(lineup);
     await this.live.hush();
-    const neededBytes = plan.liveBytes + (held?.plan.cacheBytes ?? 0);
+    const neededBytes = plan.liveBytes + (held ? held.plan.cacheBytes + held.plan.copyBytes : 0);
     if (plan.mode !== 'streaming') await this.#shrinkOthers(this.#budgetBytes - neededBytes);
     this.#choices.set(this.live, this.#choice);
     return this.live.write(lineup, held, options);
@@ -131,6 +152,8 @@ export class Speakers {
   async readyLive(lineup: Lineup | null, options: ReadyOptions): Promise<Voice | null> {
     const { signal, onLoading, keepsSpeaking } = options;
     const { live } = this;
+    const model = lineup && this.#modelHere(lineup);
+    if (model instanceof Fault) throw model;
     this.#touch(live);
     if (lineup && live.plan && this.#choices.get(live) !== this.#choice) {
       const planned = this.plan(lineup);
@@ -144,7 +167,7 @@ export class Speakers {
       await this.write(lineup, { signal });
     }
     if (live.info === null && live.plan) {
-      const { cacheBytes } = live.plan;
+      const cacheBytes = live.plan.cacheBytes + live.plan.copyBytes;
       while (this.bytes + cacheBytes > this.#budgetBytes && (await this.#dropOldest(keepsSpeaking))) {
         // One after another, until there is room.
       }
@@ -177,7 +200,8 @@ export class Speakers {
       if (known.isInUse && options.keepsSpeaking) return null;
       await this.#drop(wanted.key);
     }
-    const model = chatModelOf(wanted.lineup);
+    const model = this.#modelHere(wanted.lineup);
+    if (model instanceof Fault) throw model;
     const room = await this.#room(wanted, model, options.keepsSpeaking);
     if (room === null) return null;
     options.onLoading?.();
@@ -227,9 +251,7 @@ export class Speakers {
   #budgetIn(freeBytes: number, lineup: Lineup, plan: ChatPlan): number | null {
     const probe = new Blend(this.#arithmetic, { budgetBytes: 0, keepsSources: false });
     probe.formOf = (name) => plan.forms.get(name) ?? 'f32';
-    // On the processor the runtime keeps a copy of the weights.
-    const copyBytes = this.#isGpu ? 0 : probe.plan(lineup).chatBytes;
-    probe.budgetBytes = Math.max(0, freeBytes - plan.cacheBytes - copyBytes);
+    probe.budgetBytes = Math.max(0, freeBytes - plan.cacheBytes - plan.copyBytes);
     return probe.plan(lineup).mode === 'streaming' ? null : probe.budgetBytes;
   }
 
@@ -295,14 +317,4 @@ function bytesOf(voices: Iterable<Voice>): number {
   let bytes = 0;
   for (const voice of voices) bytes += voice.bytes;
   return bytes;
-}
-
-/** Null where the result cannot be talked to. */
-function modelOf(lineup: Lineup): ChatModel | null {
-  try {
-    return chatModelOf(lineup);
-  } catch (thrown) {
-    if (thrown instanceof Fault) return null;
-    throw thrown;
-  }
 }

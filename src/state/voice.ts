@@ -62,7 +62,7 @@ export class Voice {
     const weightBytes = this.blend.live?.bytes ?? 0;
     const open = this.#chat;
     if (!open) return weightBytes;
-    return weightBytes * (open.chat.info.provider === 'wasm' ? 2 : 1) + open.plan.cacheBytes;
+    return weightBytes + open.plan.copyBytes + open.plan.cacheBytes;
   }
 
   /**
@@ -102,8 +102,7 @@ export class Voice {
       held.plan.precision === open.plan.precision &&
       held.plan.capacityTokens === open.plan.capacityTokens &&
       fitsChat(held.model, open.model);
-    // On the processor the runtime has copied the weights.
-    if (isSame && open.chat.info.provider === 'webgpu') open.chat.weightsChanged();
+    if (isSame) open.chat.weightsChanged();
     else await this.closeChat();
   }
 
@@ -224,5 +223,5 @@ function chatWeights({ tensors, device }: LiveWeights): ChatWeights {
     return { kind: 'gpu', device, tensors: new Map(gpu) };
   }
   const cpu = [...tensors].flatMap(([name, t]) => (t.kind === 'cpu' ? [[name, t] as const] : []));
-  return { kind: 'cpu', tensors: new Map(cpu), isFixed: true };
+  return { kind: 'cpu', tensors: new Map(cpu) };
 }

@@ -1,7 +1,7 @@
 /** How replies are drawn, what is sent with a message, and how chat holds weights; each with what it does. */
 
 import { Button, NativeSelect, Switch, Textarea, TextInput } from '@mantine/core';
-import { useId, useState } from 'react';
+import { useState } from 'react';
 import { type ChatSettings, type ContextMode, DEFAULT_SETTINGS, currentConversation } from '../state/chat-store.ts';
 import { usesDefaults } from './chat-defaults.ts';
 import styles from './chat-settings-form.module.css';
@@ -128,7 +128,6 @@ function SettingField({ label, field, min, max, step, help }: SettingFieldProps)
   const { chat } = useWorkbench();
   const value = useChat((state) => state.settings[field]);
   const [draft, setDraft] = useState<string | null>(null);
-  const helpId = useId();
   const isWrong = draft !== null && readNumber(draft, min, max, step) === null;
   return (
     <div
@@ -139,9 +138,9 @@ function SettingField({ label, field, min, max, step, help }: SettingFieldProps)
       <TextInput
         type="number"
         label={label}
-        aria-describedby={helpId}
-        {...OWN_ARIA}
-        aria-invalid={isWrong}
+        description={help}
+        // Read aloud with the field, and shown as a hint.
+        classNames={{ description: styles.spoken ?? '' }}
         error={isWrong}
         min={min}
         max={max}
@@ -155,15 +154,9 @@ function SettingField({ label, field, min, max, step, help }: SettingFieldProps)
         }}
         onBlur={() => setDraft(null)}
       />
-      <span id={helpId} className={styles.spoken}>
-        {help}
-      </span>
     </div>
   );
 }
-
-/** Else Mantine drops the description above; its types leave this option out. */
-const OWN_ARIA = { withAria: false };
 
 /** The number that was typed; null where it is not one that may stand here. */
 function readNumber(text: string, min: number, max: number, step: number): number | null {

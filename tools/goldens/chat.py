@@ -219,7 +219,7 @@ def main() -> None:
     (out / "cases.jsonl").write_text("\n".join(lines) + "\n")
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}
     manifest = {"versions": versions, "seed": SEED, "float32": floors}
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=2).replace("e-0", "e-") + "\n")
 
 
 if __name__ == "__main__":

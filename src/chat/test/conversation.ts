@@ -225,7 +225,7 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
   it('reads only what is new in a conversation, and writes the same', async () => {
     const mine = await Chat.open({ ...stories, weights: placed.weights });
     const say = (text: string, options: Partial<GenerateOptions> = {}) =>
-      mine.generate({ ...request(text), maxNewTokens: 6, ...options });
+      mine.generate({ ...request(text), maxNewTokens: 4, ...options });
     const fresh = async (text: string) => {
       mine.weightsChanged();
       return say(text);

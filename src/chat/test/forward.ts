@@ -79,6 +79,19 @@ const MODELS: Readonly<Record<string, Model>> = {
     out: 'attention.dense',
     mlp: ['mlp.dense_h_to_4h', 'mlp.dense_4h_to_h'],
   },
+  gpt_neo: {
+    ...GPT,
+    qkv: ['attn.attention.q_proj', 'attn.attention.k_proj', 'attn.attention.v_proj'],
+    out: 'attn.attention.out_proj',
+  },
+  opt: {
+    ...LLAMA,
+    prefix: 'model.decoder.',
+    final: 'final_layer_norm',
+    out: 'self_attn.out_proj',
+    mlp: ['fc1', 'fc2'],
+    norms: ['self_attn_layer_norm', null, 'final_layer_norm', null],
+  },
   smollm3: LLAMA,
   olmo: LLAMA,
   olmo2: { ...LLAMA, norms: [null, 'post_attention_layernorm', null, 'post_feedforward_layernorm'] },
@@ -94,11 +107,21 @@ export function forward(config: Config, tensors: Tensors, ids: readonly number[]
   if (!model) throw new Error(`the oracle knows no ${type}`);
   const number = (...keys: readonly string[]) => Number(keys.map((key) => config[key]).find((value) => value != null));
   const width = number('n_embd', 'hidden_size');
-  const heads = number('n_head', 'num_attention_heads');
-  const sharedHeads = number('num_key_value_heads', 'n_head', 'num_attention_heads');
+  const heads = number('n_head', 'num_heads', 'num_attention_heads');
+  const sharedHeads = number('num_key_value_heads', 'n_head', 'num_heads', 'num_attention_heads');
   const headSize = Number(config['head_dim'] ?? width / heads);
   const isGemma = type.startsWith('gemma');
-  const isLayerNorm = ['phi', 'gpt2', 'openai-gpt', 'gpt_neox', 'olmo', 'stablelm', 'starcoder2'].includes(type);
+  const isLayerNorm = [
+    'phi',
+    'gpt2',
+    'openai-gpt',
+    'gpt_neox',
+    'olmo',
+    'stablelm',
+    'starcoder2',
+    'gpt_neo',
+    'opt',
+  ].includes(type);
   const epsilon = Number(
     config['rms_norm_eps'] ??
       config['layer_norm_eps'] ??
@@ -152,14 +175,22 @@ export function forward(config: Config, tensors: Tensors, ids: readonly number[]
   let hidden: Matrix = ids.map((id) =>
     Float64Array.from(embedding.data.subarray(id * width, (id + 1) * width), (value) => value * scale),
   );
-  const learned = type === 'gpt2' ? 'wpe' : type === 'openai-gpt' ? 'positions_embed' : null;
+  const offset = type === 'opt' ? 2 : 0;
+  const learned =
+    type === 'opt'
+      ? 'embed_positions'
+      : type === 'gpt2' || type === 'gpt_neo'
+        ? 'wpe'
+        : type === 'openai-gpt'
+          ? 'positions_embed'
+          : null;
   if (learned !== null) {
     const { data } = get(`${prefix}${learned}.weight`);
-    hidden = hidden.map((row, position) => row.map((value, i) => value + at(data, position * width + i)));
+    hidden = hidden.map((row, position) => row.map((value, i) => value + at(data, (position + offset) * width + i)));
   }
 
   const residual = Number(config['residual_multiplier'] ?? 1);
-  for (let layer = 0; layer < number('n_layer', 'num_hidden_layers'); layer++) {
+  for (let layer = 0; layer < number('n_layer', 'num_layers', 'num_hidden_layers'); layer++) {
     const own = `${prefix}${model.layers}.${layer}.`;
     const normOf = (which: 0 | 1 | 2 | 3) => norm(model.norms[which] === null ? null : own + model.norms[which]);
     const attention = (x: Matrix): Matrix => {
@@ -208,7 +239,9 @@ export function forward(config: Config, tensors: Tensors, ids: readonly number[]
         sharedHeads,
         headSize,
         scale: attentionScale(config, type, headSize, layer),
-        window: isSliding ? Number(config['sliding_window'] ?? 4096) : Number.POSITIVE_INFINITY,
+        window: isSliding
+          ? Number(config['sliding_window'] ?? config['window_size'] ?? 4096)
+          : Number.POSITIVE_INFINITY,
         cap:
           type === 'gemma2' && config['attn_logit_softcapping'] !== null
             ? Number(config['attn_logit_softcapping'] ?? 50)
@@ -246,7 +279,7 @@ export function forward(config: Config, tensors: Tensors, ids: readonly number[]
       hidden = add(hidden, normOf(3)(feedForward(normOf(2)(hidden))), residual);
     }
   }
-  const usuallyTied = isGemma || ['gpt2', 'openai-gpt', 'smollm3', 'starcoder2'].includes(type);
+  const usuallyTied = isGemma || ['gpt2', 'openai-gpt', 'smollm3', 'starcoder2', 'gpt_neo', 'opt'].includes(type);
   const isTied = (config['tie_word_embeddings'] ?? usuallyTied) === true || !tensors.has(`${model.head}.weight`);
   const last = model.final === null ? hidden : norm(prefix + model.final)(hidden);
   // A tied head still has its own bias.
@@ -267,6 +300,7 @@ function slides(config: Config, type: string, layer: number): boolean {
   const kinds = config['layer_types'];
   if (Array.isArray(kinds)) return kinds[layer] === 'sliding_attention';
   if (type === 'gemma2') return layer % 2 === 0;
+  if (type === 'gpt_neo') return layer % 2 === 1;
   if (type === 'gemma3_text') return (layer + 1) % Number(config['sliding_window_pattern'] ?? 6) !== 0;
   if (type === 'qwen2' || type === 'qwen3') {
     return config['use_sliding_window'] === true && layer >= Number(config['max_window_layers'] ?? 28);
@@ -276,6 +310,7 @@ function slides(config: Config, type: string, layer: number): boolean {
 
 function attentionScale(config: Config, type: string, headSize: number, layer: number): number {
   if (type === 'granite') return Number(config['attention_multiplier'] ?? 1);
+  if (type === 'gpt_neo') return 1;
   if (type === 'gemma2' || type === 'gemma3_text') return 1 / Math.sqrt(Number(config['query_pre_attn_scalar'] ?? 256));
   let scale = 1 / Math.sqrt(headSize);
   if (config['scale_attn_weights'] === false) scale = 1;
@@ -290,9 +325,14 @@ function activation(config: Config, type: string): (x: number) => number {
     phi: 'gelu_new',
     gpt2: 'gelu_new',
     starcoder2: 'gelu_new',
+    gpt_neo: 'gelu_new',
+    opt: 'relu',
   };
   let name = String(
-    config['hidden_activation'] ??
+    (type === 'gpt_neo' || type === 'opt'
+      ? (config['activation_function'] ?? (usual as Record<string, string>)[type])
+      : undefined) ??
+      config['hidden_activation'] ??
       (/^gemma[23]/.test(type) ? undefined : config['hidden_act']) ??
       config['activation_function'] ??
       config['afn'] ??
@@ -376,7 +416,7 @@ function rotate(x: Matrix, heads: number, headSize: number, config: Config, laye
 function rotation(config: Config, headSize: number, layer: number, tokens: number) {
   const type = String(config['model_type']);
   const none = { frequencies: [], amplitude: 1 };
-  if (type === 'gpt2' || type === 'openai-gpt') return none;
+  if (['gpt2', 'openai-gpt', 'gpt_neo', 'opt'].includes(type)) return none;
   if (type === 'smollm3') {
     const rotated = config['no_rope_layers'] as number[] | undefined;
     const interval = Number(config['no_rope_layer_interval'] ?? 4);

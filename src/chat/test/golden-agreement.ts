@@ -1,28 +1,79 @@
 /**
- * GoldenAgreement: what every provider must show against the goldens of transformers, as one suite that
- * `architectures.test.ts` runs on the CPU and `architectures.gpu.test.ts` on the GPU. Not shipped.
+ * GoldenAgreement: how near to transformers a session has to be, and a reply held against a golden token by token; for
+ * `architectures.test.ts` and `architectures.gpu.test.ts`. Not shipped.
  */
 
-import { afterAll, describe, expect, it } from 'vitest';
-import { type Architecture, describeArchitecture } from '../architecture.ts';
-import { Session, type SessionOptions } from '../session.ts';
-import type { Placed } from './agreement.ts';
-import type { Tensors } from './forward.ts';
-import { type Golden, goldenRows, goldenWeights } from './golden.ts';
+import { expect } from 'vitest';
+import type { Session } from '../session.ts';
+import { type Golden, type GoldenText, goldenRows } from './golden.ts';
 
 /** float32 sums against float64, of the largest logit. What transformers itself reaches in float32 is in the manifest. */
 export const TOLERANCE = 1e-5;
 
 /** The largest difference of two rows, of the largest logit of the true one. */
 export function rowError(got: ArrayLike<number>, truth: ArrayLike<number>): number {
-  if (got.length !== truth.length) throw new Error(`rows of ${got.length} and ${truth.length} logits`);
+  if (got.length !== truth.length || truth.length === 0) throw new Error(`${got.length} and ${truth.length} logits`);
   let [worst, largest] = [0, 0];
   for (let i = 0; i < truth.length; i++) {
     const value = truth[i] ?? Number.NaN;
+    const difference = Math.abs(value - (got[i] ?? Number.NaN));
+    // A NaN is no smaller than anything.
+    if (!(difference <= worst)) worst = difference;
     largest = Math.max(largest, Math.abs(value));
-    worst = Math.max(worst, Math.abs(value - (got[i] ?? Number.NaN)));
   }
   return worst / largest;
+}
+
+/** A golden's text by the length of its prompt. */
+export function textOf(golden: Golden, length: number): GoldenText {
+  const text = golden.texts[length];
+  if (!text) throw new Error(`${golden.name} has no text of ${length}`);
+  return text;
+}
+
+/** Logits of all tokens of a prompt, from a session with `logits: 'all'`, against the golden's rows. */
+export async function expectRows(session: Session, golden: Golden, length: number): Promise<void> {
+  const { ids, positions } = textOf(golden, length);
+  const truth = await goldenRows(golden, length);
+  const size = session.architecture.vocabularySize;
+  const cache = session.newCache();
+  const all = await session.run(ids, cache);
+  cache.dispose();
+  expect(all.length).toBe(length * size);
+  positions.forEach((position, row) => {
+    if (position >= length) return;
+    const got = all.subarray(position * size, (position + 1) * size);
+    expect(rowError(got, truth[row] ?? []), `token ${position} of ${length}`).toBeLessThan(TOLERANCE);
+  });
+}
+
+/**
+ * Reads a prompt and says what the golden says after it, one token at a time with the cache: each must be the best, and
+ * logits those of the golden wherever it has some.
+ * @param cut the prompt is read up to here and then from here; 0: at once.
+ * @param said how many tokens are run after the prompt, at most all but the last that the golden says.
+ */
+export async function expectSaid(
+  session: Session,
+  golden: Golden,
+  length: number,
+  { cut, said }: { cut: number; said: number },
+): Promise<void> {
+  const { ids, positions, greedy } = textOf(golden, length);
+  const truth = await goldenRows(golden, length);
+  const steps = Math.min(said, greedy.length - 1);
+  const cache = session.newCache();
+  if (cut > 0) await session.run(ids.slice(0, cut), cache);
+  let row = await session.run(ids.slice(cut), cache);
+  for (let step = 0; step <= steps; step++) {
+    if (step > 0) row = await session.run([greedy[step - 1] ?? 0], cache);
+    const position = length - 1 + step;
+    const known = truth[positions.indexOf(position)];
+    if (known) expect(rowError(row, known), `token ${position} after ${length}`).toBeLessThan(TOLERANCE);
+    expect(best(row), `token ${position + 1} after ${length}`).toBe(greedy[step]);
+  }
+  expect(cache.tokens).toBe(length + steps);
+  cache.dispose();
 }
 
 /** The token of the largest logit. */
@@ -30,82 +81,4 @@ export function best(row: ArrayLike<number>): number {
   let token = 0;
   for (let i = 1; i < row.length; i++) if ((row[i] ?? 0) > (row[token] ?? 0)) token = i;
   return token;
-}
-
-/** What a suite may leave out where a provider is slow. */
-export interface GoldenSuite {
-  readonly place: (tensors: Tensors) => Placed | Promise<Placed>;
-  /** Most tokens of one run in the chunked tests. */
-  readonly chunkTokens: number;
-  /** How many tokens are decoded after each prompt, by the prompt's length; the goldens hold 24, 32 and 24. */
-  readonly decode: Readonly<Record<number, number>>;
-}
-
-/** Defines the suite for some goldens. */
-export function describeGoldens(goldens: readonly Golden[], { place, chunkTokens, decode }: GoldenSuite): void {
-  describe.each(goldens)('$name', (golden) => {
-    let placed: Placed | null = null;
-    let architecture: Architecture;
-    const sessions: Session[] = [];
-    const open = async (options: SessionOptions): Promise<Session> => {
-      if (!placed) {
-        const { tensors, names } = await goldenWeights(golden);
-        architecture = describeArchitecture(golden.config, names);
-        placed = await place(tensors);
-      }
-      const session = await Session.open(architecture, placed.weights, options);
-      sessions.push(session);
-      return session;
-    };
-    afterAll(async () => {
-      for (const session of sessions) await session.dispose();
-      placed?.free();
-    });
-    const lengths = Object.keys(golden.texts).map(Number);
-
-    it('gives the logits of transformers for whole prompts', async () => {
-      const session = await open({ logits: 'all' });
-      for (const length of lengths) {
-        const { ids, positions } = textOf(golden, length);
-        const truth = await goldenRows(golden, length);
-        const cache = session.newCache();
-        const all = await session.run(ids, cache);
-        cache.dispose();
-        const size = truth[0]?.length ?? 0;
-        expect(all.length).toBe(length * size);
-        positions.forEach((position, row) => {
-          if (position >= length) return;
-          const got = all.subarray(position * size, (position + 1) * size);
-          expect(rowError(got, truth[row] ?? []), `token ${position} of ${length}`).toBeLessThan(TOLERANCE);
-        });
-      }
-    });
-
-    it('says the tokens of transformers after prompts in pieces, one by one with the cache', async () => {
-      const session = await open({ logits: 'last', chunkTokens });
-      for (const length of lengths) {
-        const { ids, positions, greedy } = textOf(golden, length);
-        const truth = await goldenRows(golden, length);
-        const cache = session.newCache();
-        let row = await session.run(ids, cache);
-        const steps = Math.min(greedy.length, decode[length] ?? 0);
-        for (let step = 0; ; step++) {
-          const position = length - 1 + step;
-          const known = truth[positions.indexOf(position)];
-          if (known) expect(rowError(row, known), `token ${position} after ${length}`).toBeLessThan(TOLERANCE);
-          expect(best(row), `token ${position + 1} after ${length}`).toBe(greedy[step]);
-          if (step === steps || step + 1 === greedy.length) break;
-          row = await session.run([greedy[step] ?? 0], cache);
-        }
-        expect(cache.tokens).toBe(length + Math.min(steps, greedy.length - 1));
-        cache.dispose();
-      }
-    });
-  });
-}
-
-function textOf(golden: Golden, length: number) {
-  const text = golden.texts[length];
-  if (!text) throw new Error(`${golden.name} has no text of ${length}`);
-  return text;
 }

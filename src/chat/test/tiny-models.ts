@@ -184,6 +184,22 @@ export const TINY_FAMILIES: readonly TinyModel[] = [
   },
   { title: 'openai-gpt', config: { ...GPT, model_type: 'openai-gpt' } },
   {
+    title: 'gpt_neo, a window of 16 in its second layer',
+    config: {
+      ...LAYER_NORM,
+      model_type: 'gpt_neo',
+      num_hidden_layers: undefined,
+      num_layers: 2,
+      num_heads: 2,
+      window_size: 16,
+      attention_types: [[['global', 'local'], 1]],
+    },
+  },
+  {
+    title: 'opt, positions from the third row on',
+    config: { ...LAYER_NORM, model_type: 'opt', num_attention_heads: 2, ffn_dim: 48 },
+  },
+  {
     title: 'gpt_neox, parallel, a quarter rotated',
     config: { ...LAYER_NORM, model_type: 'gpt_neox', hidden_size: 64, num_attention_heads: 1 },
   },
@@ -294,16 +310,19 @@ function possibleNames(config: TinyModel['config']): string[] {
     ),
     ...['dense_h_to_4h', 'dense_4h_to_h'].map((part) => `mlp.${part}`),
     ...['input', 'post_attention', 'pre_feedforward', 'post_feedforward'].map((part) => `${part}_layernorm`),
+    ...['q_proj', 'k_proj', 'v_proj', 'out_proj'].flatMap((part) => [`attn.attention.${part}`, `self_attn.${part}`]),
+    ...['fc1', 'fc2', 'self_attn_layer_norm', 'final_layer_norm'],
     ...['attn.c_attn', 'attn.c_proj', 'ln_1', 'ln_2', 'attention.query_key_value', 'attention.dense'],
     ...['q', 'k'].flatMap((part) => [0, 1, 2, 3].map((head) => `self_attn.${part}_layernorm.norms.${head}`)),
   ];
-  const layers = Number(config['num_hidden_layers'] ?? config['n_layer']);
-  const names = ['model.layers', 'transformer.h', 'gpt_neox.layers'].flatMap((list) =>
+  const layers = Number(config['num_hidden_layers'] ?? config['n_layer'] ?? config['num_layers']);
+  const names = ['model.layers', 'transformer.h', 'gpt_neox.layers', 'model.decoder.layers'].flatMap((list) =>
     Array.from({ length: layers }, (_, layer) => modules.map((module) => `${list}.${layer}.${module}`)).flat(),
   );
   names.push(
     ...['embed_tokens', 'norm', 'final_layernorm'].map((module) => `model.${module}`),
     ...['wte', 'wpe', 'ln_f', 'tokens_embed', 'positions_embed'].map((module) => `transformer.${module}`),
+    ...['embed_tokens', 'embed_positions', 'final_layer_norm'].map((module) => `model.decoder.${module}`),
     ...['embed_in', 'final_layer_norm'].map((module) => `gpt_neox.${module}`),
     ...(config['tie_word_embeddings'] === true ? [] : ['lm_head', 'embed_out']),
   );
