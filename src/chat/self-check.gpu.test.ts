@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { DeviceFault } from '../bytes/fault.ts';
 import type { LiveForm } from '../formats/block-quantised.ts';
 import { type Architecture, describeArchitecture, requiredTensors } from './architecture.ts';
-import { chunkTokens, findPaths, selfCheck } from './self-check.ts';
+import { chunkTokens, findPaths, pathsOn, selfCheck } from './self-check.ts';
 import { relativeForms, relativeOf } from './self-check-model.ts';
 import { Session } from './session.ts';
 import { CapturedStep } from './session-step.ts';
@@ -54,6 +54,9 @@ describe('the self-check', { timeout: 240_000 }, async () => {
     const second = selfCheck(device, { ...architecture }, NONE, count);
     expect(await first).toEqual({ chunkTokens: 256, fuses: true, captureObstacle: null, reason: '' });
     console.info(`self-check of qwen2: ${Math.round(performance.now() - started)} ms`);
+    // What is known of this device without a check is what the check finds.
+    expect(device.adapterInfo.architecture).toBe('swiftshader');
+    expect(await pathsOn(device, architecture, NONE, count)).toEqual(await first);
     expect(await second).toBe(await first);
     expect(opened).toBe(2);
     expect(live).toBe(0);

@@ -68,6 +68,22 @@ export function selfCheck(
   return finding;
 }
 
+/**
+ * The right ways on a device: found by the self-check, or known. SwiftShader is known: it is the same program on every
+ * machine, the tests check every way on it with each build (`self-check.gpu.test.ts` that the check agrees), and it takes ten
+ * seconds to compile what the check runs.
+ */
+export function pathsOn(
+  device: GPUDevice,
+  architecture: Architecture,
+  forms: ReadonlyMap<string, LiveForm>,
+  open: OpenSession,
+): Promise<DevicePaths> {
+  return device.adapterInfo.architecture === 'swiftshader'
+    ? Promise.resolve({ chunkTokens: chunkTokens(device), fuses: true, captureObstacle: null, reason: '' })
+    : selfCheck(device, architecture, forms, open);
+}
+
 /** The most tokens of one run that are tried first on a device. */
 export function chunkTokens(device: GPUDevice): number {
   const hasSmallSubgroups = device.features.has('subgroups') && (device.adapterInfo.subgroupMinSize ?? 0) < 8;

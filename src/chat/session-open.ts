@@ -11,7 +11,7 @@ import { buildGraph, type GraphInput, graphInputs } from './graph.ts';
 import type { ExternalData } from './onnx.ts';
 import { inTurn, loadRuntime, type Runtime } from './runtime.ts';
 import { RuntimeBuffers } from './runtime-buffers.ts';
-import { type DevicePaths, type OpenSession, selfCheck } from './self-check.ts';
+import { type DevicePaths, type OpenSession, pathsOn } from './self-check.ts';
 import { type ChatWeights, checkWeights, type CpuWeights, formsOf, keepsCopy } from './weights.ts';
 
 /** Most tokens of a prompt in one run on the CPU: between two runs a chat can be stopped. */
@@ -76,7 +76,7 @@ export async function openParts(
   const device = weights.kind === 'gpu' ? weights.device : null;
   const forms = formsOf(weights);
   const capacityTokens = Math.min(options.capacityTokens ?? DEFAULT_CAPACITY_TOKENS, architecture.contextTokens);
-  const paths = options.paths ?? (device ? await selfCheck(device, architecture, forms, open) : cpuPaths());
+  const paths = options.paths ?? (device ? await pathsOn(device, architecture, forms, open) : cpuPaths());
 
   const isStatic = device !== null && architecture.cacheKind === 'static';
   const copied = weights.kind === 'cpu' && keepsCopy(weights, required) ? weights.tensors : null;
