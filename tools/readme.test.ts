@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { CHAT_MODEL_TYPES } from '../src/chat/architecture.ts';
 import { methodsReference, methodsTable } from '../src/methods/docs.ts';
 
 function text(path: string): string {
@@ -19,6 +20,14 @@ describe('README.md', () => {
   it('shows the methods as they are declared', () => {
     const [, shown = ''] = /<!-- methods -->\n([\s\S]*?)\n<!-- \/methods -->/.exec(text('README.md')) ?? [];
     expect(shown).toBe(methodsTable());
+  });
+
+  it('names every architecture that can chat, and no other', () => {
+    const [, listed = ''] = /\*\*Architectures\*\*: ([\s\S]*?), with\s/.exec(text('README.md')) ?? [];
+    const named = listed.replace(/\([^)]*\)/g, '').split(/,|\sand\s/);
+    const versions = { gemma3_text: 'gemma3', 'phi4-mini': 'phi3' } as Readonly<Record<string, string>>;
+    const plain = (name: string) => versions[name.trim()] ?? name.trim();
+    expect(new Set(named.map(plain))).toEqual(new Set(CHAT_MODEL_TYPES.map(plain)));
   });
 
   it('shows the evidence as it was measured', () => {
