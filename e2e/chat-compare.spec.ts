@@ -8,7 +8,7 @@ import { Studio } from './studio.ts';
 
 const BASE = join(import.meta.dirname, '..', 'public', 'samples', 'parrot-base');
 
-test('parents beside the merge', async ({ page }) => {
+test('parents beside the merge', async ({ page }, info) => {
   const studio = new Studio(page);
   await studio.visit();
   await studio.openSamples();
@@ -84,28 +84,37 @@ test('parents beside the merge', async ({ page }) => {
     await expect(studio.combobox('Column 2')).toHaveCount(0);
     expect((await studio.say('Mirror wood'))[1]).toBe('doow');
   });
+
+  await test.step('one that cannot chat is chosen in vain, and another after it answers', async () => {
+    await studio.addFolder(await oddOne(info.outputPath('odd-one')));
+    await studio.talkTo.selectOption({ label: 'odd-one (cannot chat)' });
+    await expect(page.getByRole('region', { name: 'Conversation' })).toContainText(ODD_REASON);
+    await studio.message.fill('Hello');
+    await expect(studio.button('Send')).toBeDisabled();
+    await studio.talkTo.selectOption('parrot-base');
+    expect((await studio.say('Shout wood'))[1]).toBe('wood');
+  });
 });
 
 test('a model that cannot chat says why', async ({ page }, info) => {
-  const folder = info.outputPath('odd-one');
+  const studio = new Studio(page);
+  await studio.visit();
+  await studio.addFolder(await oddOne(info.outputPath('odd-one')));
+  await expect(studio.checkpoint('odd-one')).toContainText(ODD_REASON);
+  await expect(studio.talkTo).toContainText('odd-one (cannot chat)');
+  await studio.message.fill('Hello');
+  await expect(studio.button('Send')).toBeDisabled();
+});
+
+const ODD_REASON = /retnet/;
+
+/** A sample that says of itself that it is of an architecture that chat does not know. */
+async function oddOne(folder: string): Promise<string> {
   await cp(BASE, folder, { recursive: true });
   const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
   await writeFile(
     join(folder, 'config.json'),
     JSON.stringify({ ...config, model_type: 'retnet', architectures: ['RetNet'] }),
   );
-  const studio = new Studio(page);
-  await studio.visit();
-  await studio.addFolder(folder);
-  const reason = /retnet/;
-  await expect(studio.checkpoint('odd-one')).toContainText(reason);
-  await expect(studio.talkTo).toContainText('odd-one (cannot chat)');
-  await studio.message.fill('Hello');
-  await expect(studio.button('Send')).toBeDisabled();
-  await studio.addFolder(BASE);
-  await studio.talkTo.selectOption({ label: 'odd-one (cannot chat)' });
-  await expect(page.getByRole('region', { name: 'Conversation' })).toContainText(reason);
-  await expect(studio.button('Send')).toBeDisabled();
-  await studio.talkTo.selectOption('parrot-base');
-  expect((await studio.say('Shout wood'))[1]).toBe('wood');
-});
+  return folder;
+}

@@ -5,6 +5,40 @@ import { expect, test } from '@playwright/test';
 import { Studio } from './studio.ts';
 
 const SHOUT = join(import.meta.dirname, '..', 'public', 'samples', 'parrot-shout');
+const SPEAKER = { kind: 'checkpoint', name: 'parrot-shout' };
+
+/** A file with one exchange: what is drawn does not hang on who wrote it. */
+const CONVERSATION = {
+  kind: 'fusewright-conversation',
+  version: 1,
+  conversation: {
+    title: null,
+    startedMs: 0,
+    changedMs: 0,
+    systemPrompt: '',
+    columns: [{ id: 1, speaker: SPEAKER }],
+    messages: [{ id: 2, after: null, follows: {}, text: 'Shout wood', mode: 'chat' }],
+    replies: [
+      {
+        id: 3,
+        to: 2,
+        column: 1,
+        speaker: SPEAKER,
+        label: 'parrot-shout',
+        recipe: null,
+        phase: 'done',
+        text: 'WOOD',
+        tokens: [],
+        leftOut: 0,
+        info: null,
+        figures: null,
+        fault: null,
+        isEdited: false,
+      },
+    ],
+    chosen: {},
+  },
+};
 const EVIL = 'https://192.0.2.7';
 
 /** Everything that a page could be made to fetch by, in Markdown and in HTML. */
@@ -37,7 +71,13 @@ test('a hostile reply causes no request and runs nothing', async ({ page, contex
   const studio = new Studio(page);
   await studio.visit();
   await studio.addFolder(SHOUT);
-  await studio.say('Shout wood');
+  await page.getByRole('button', { name: /^Conversations: / }).click();
+  await page.getByLabel('Import a conversation').setInputFiles({
+    name: 'conversation.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify(CONVERSATION)),
+  });
+  await expect(studio.turn()).toContainText('WOOD');
   const requests: string[] = [];
   context.on('request', (request) => requests.push(request.url()));
   await page.evaluate(() => {

@@ -4,18 +4,14 @@
  * (soft caps, heads of odd sizes).
  */
 
-import { BudgetFault } from '../bytes/fault.ts';
 import type { Attention, HeadNorm, Norm } from './architecture.ts';
 import type { Drawing } from './graph-drawing.ts';
 import { headNormed, normWeight } from './graph-norm.ts';
 import { linear } from './graph-weights.ts';
-import { type Rope, ropeTables } from './rope.ts';
+import { requireTableSize, type Rope, tablesOfPositions } from './rope.ts';
 
 /** GroupQueryAttention can rotate heads itself only in multiples of this. */
 const FUSED_ROTATION_MULTIPLE = 16;
-
-/** Cosines and sines of one rope together: 512 MiB. */
-const MAX_TABLE_ELEMENTS = 2 ** 27;
 
 /** Stands for minus infinity where a token is not seen; its exponential is 0 beside any score. */
 const UNSEEN = -1e30;
@@ -109,39 +105,27 @@ function canRotateInside(drawing: Drawing, rope: Rope): boolean {
 }
 
 /**
- * Names of the tables of cosines and sines: [capacityTokens, dimensions / 2] for GroupQueryAttention, [1, rows,
+ * Names of the tables of cosines and sines: [tableTokens, dimensions / 2] for GroupQueryAttention, [1, rows,
  * dimensions / 2] to be gathered from, with twice the rows where the rotation of longer texts is another one.
  */
 function tables(drawing: Drawing, rope: Rope, index: number): readonly [string, string] {
-  const { builder, architecture, capacityTokens } = drawing;
+  const { builder, architecture, tableTokens, options } = drawing;
   const isInside = canRotateInside(drawing, rope) && architecture.cacheKind === 'static';
   const names = ['cos', 'sin'].map((part) => `rope.${index}.${part}`) as [string, string];
   drawing.once(`rope ${index}`, () => {
-    const halves = [false, true].slice(0, architecture.ropeSwitchTokens === null ? 1 : 2);
-    const rows = halves.length * capacityTokens;
-    if (rows * rope.dimensions > MAX_TABLE_ELEMENTS) {
-      throw new BudgetFault(`Rotations of ${capacityTokens} positions are too large a table; ask for fewer tokens.`);
-    }
-    const made = halves.map((isLong) => ropeTables(rope, capacityTokens, isLong));
-    const shape = [rows, rope.dimensions / 2];
+    const hasTwo = architecture.ropeSwitchTokens !== null;
+    requireTableSize(rope, tableTokens, hasTwo);
+    const flat = [(hasTwo ? 2 : 1) * tableTokens, rope.dimensions / 2];
+    const shape = isInside ? flat : [1, ...flat];
+    const made = options.tables === 'inputs' ? null : tablesOfPositions(rope, tableTokens, hasTwo);
     (['cos', 'sin'] as const).forEach((part, which) => {
-      builder.constant(names[which] ?? '', isInside ? shape : [1, ...shape], joined(made.map((table) => table[part])));
+      const name = names[which] ?? '';
+      if (made) builder.constant(name, shape, made[part]);
+      else drawing.ropes.push({ name: builder.input(name, 'float32', shape), rope: index, part, shape });
     });
     return names[0];
   });
   return names;
-}
-
-function joined(pieces: readonly Float32Array<ArrayBuffer>[]): Float32Array<ArrayBuffer> {
-  const [first] = pieces;
-  if (pieces.length === 1 && first) return first;
-  const whole = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
-  }
-  return whole;
 }
 
 /** Declares a layer's cache and returns the names of its inputs and outputs. */
@@ -267,7 +251,7 @@ function writtenOut(drawing: Drawing, { query, key, value }: Parts, facts: Atten
 
 /** [tokens, total]: 0 where a token sees another, UNSEEN where that one comes later or lies before the window. */
 function unseen(drawing: Drawing, windowTokens: number | null): string {
-  const { builder, architecture, capacityTokens } = drawing;
+  const { builder, architecture, tableTokens } = drawing;
   const distance = drawing.once('distance', () => {
     const int32 = (value: number) => builder.constant(`mask.int32.${value}`, [], Int32Array.of(value));
     const keys = builder.node('Range', [int32(0), drawing.feed('total_tokens'), int32(1)], 'mask.keys');
@@ -275,7 +259,7 @@ function unseen(drawing: Drawing, windowTokens: number | null): string {
     let queries = drawing.isExport ? builder.node('Cast', [column], 'mask.column.int32', { to: 6 }) : column;
     if (architecture.ropeSwitchTokens !== null && !drawing.isExport) {
       // Positions of longer texts come shifted to the second half of the tables.
-      const rows = int32(capacityTokens);
+      const rows = int32(tableTokens);
       const shifted = builder.node('GreaterOrEqual', [queries, rows], 'mask.is_shifted');
       const back = builder.node('Sub', [queries, rows], 'mask.shifted_back');
       queries = builder.node('Where', [shifted, back, queries], 'mask.queries');

@@ -9,6 +9,15 @@ import type { GraphOptions } from './graph.ts';
 import { declareWeights } from './graph-weights.ts';
 import { type Dimension, OnnxBuilder } from './onnx.ts';
 
+/** A table of cosines or sines that is an input: `tablesOfPositions` (`rope.ts`) gives its content. */
+export interface RopeInput {
+  readonly name: string;
+  /** Which of the architecture's ropes. */
+  readonly rope: number;
+  readonly part: 'cos' | 'sin';
+  readonly shape: readonly number[];
+}
+
 /** What the parts of a graph are drawn with. */
 export interface Drawing {
   readonly architecture: Architecture;
@@ -16,6 +25,10 @@ export interface Drawing {
   readonly builder: OnnxBuilder;
   readonly isExport: boolean;
   readonly capacityTokens: number;
+  /** Positions that tables cover. */
+  readonly tableTokens: number;
+  /** The tables that became inputs so far. */
+  readonly ropes: RopeInput[];
   /** How many new tokens: 1, or the name of a size. */
   readonly tokens: Dimension;
   /** Declares one of the graph's small inputs, or what stands for it, and returns its name. */
@@ -57,6 +70,8 @@ export function openDrawing(architecture: Architecture, options: GraphOptions): 
     builder,
     isExport: purpose === 'export',
     capacityTokens,
+    tableTokens: options.tableTokens ?? capacityTokens,
+    ropes: [],
     tokens: purpose === 'step' ? 1 : 'tokens',
     once(key, make) {
       const name = made.get(key) ?? make();

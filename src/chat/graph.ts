@@ -5,6 +5,7 @@
  * Inputs of `run` and `step`: `input_ids` int32 [tokens]; `last_position` int32 [1] = cached + new - 1; `total_tokens`
  * int32 [1] = cached + new; `positions` int32 [tokens] where `Graph.takesPositions`; `past_key_values.N.key|value` f32
  * [1, keyValueHeads, cached or capacityTokens, headSize]; the weights of `graphInputs`.
+ * With `tables: 'inputs'` the `RopeInput`s too.
  * Outputs: `logits` f32 [tokens or 1, vocabularySize]; `present.N.key|value` f32 [1, keyValueHeads, total or
  * capacityTokens, headSize].
  *
@@ -15,12 +16,13 @@
 import type { LiveForm } from '../formats/block-quantised.ts';
 import type { Architecture, Block } from './architecture.ts';
 import { attention } from './graph-attention.ts';
-import { type Drawing, feeds, openDrawing } from './graph-drawing.ts';
+import { type Drawing, feeds, openDrawing, type RopeInput } from './graph-drawing.ts';
 import { feedForward } from './graph-feed-forward.ts';
 import { normed } from './graph-norm.ts';
 import { embedded, linear } from './graph-weights.ts';
 import type { ExternalData, FloatType } from './onnx.ts';
 
+export type { RopeInput } from './graph-drawing.ts';
 export { type GraphInput, graphInputs } from './graph-weights.ts';
 
 /** What a graph shall be like. */
@@ -46,6 +48,13 @@ export interface GraphOptions {
    * architecture's `cacheKind` is `static`.
    */
   readonly cache?: 'growing' | 'static';
+  /**
+   * Whether cosines and sines are built in (default) or inputs (`Graph.ropes`): onnxruntime keeps what is built in on the
+   * GPU for as long as any session is open there. Not for `export`.
+   */
+  readonly tables?: 'constants' | 'inputs';
+  /** Positions that the tables cover, at least `capacityTokens`; default: that. */
+  readonly tableTokens?: number;
   /** What the graph computes in. Default: float32. */
   readonly floats?: FloatType;
 }
@@ -57,13 +66,15 @@ export interface Graph {
   /**
    * True where `positions` is an input: where each new token stands, from 0. Where the architecture has
    * `ropeSwitchTokens` and the whole text, with all that this call is going to run, is longer than that, each position
-   * is given plus `capacityTokens`: the second half of the tables holds the other rotation.
+   * is given plus `tableTokens`: the second half of the tables holds the other rotation.
    */
   readonly takesPositions: boolean;
+  /** The tables that are inputs: exactly those that it reads. */
+  readonly ropes: readonly RopeInput[];
 }
 
 /**
- * Builds the graph. Pure; the tables of positions make it about `capacityTokens` x `headSize` x 4 bytes large.
+ * Builds the graph. Pure; tables of positions that are built in make it about `tableTokens` x `headSize` x 4 bytes large.
  * @throws RangeError where a static cache or a step is asked of an architecture that cannot have it.
  */
 export function buildGraph(architecture: Architecture, options: GraphOptions): Graph {
@@ -88,7 +99,7 @@ export function buildGraph(architecture: Architecture, options: GraphOptions): G
   const rows = isExport ? ['batch_size', 'kept'] : [options.logits === 'last' ? 1 : tokens];
   builder.output('logits', 'float32', [...rows, architecture.vocabularySize]);
   const takesPositions = feeds(drawing).has('positions');
-  return { model: builder.finish(), takesPositions };
+  return { model: builder.finish(), takesPositions, ropes: drawing.ropes };
 }
 
 /** One layer around the residual stream x [tokens, hiddenSize]. */

@@ -45,6 +45,16 @@ describe('Prompter', () => {
     expect(prompter.info(asked('park', { template: 'B' })).text).toBe('park');
   });
 
+  it('continues a text, and takes another template, where the own one is broken', async () => {
+    const prompter = await open({ 'chat_template.jinja': '{% for %}' });
+    expect(prompter.info(asked('park'))).toMatchObject({
+      text: 'park',
+      template: { file: 'chat_template.jinja', text: '{% for %}' },
+    });
+    expect(prompter.info(asked('park', { mode: 'chat', template: 'B' })).text).toBe('B');
+    expect(() => prompter.info(asked('park', { mode: 'chat' }))).toThrow(/chat_template\.jinja does not parse/);
+  });
+
   it('counts a prompt that is too long, and refuses to make it', async () => {
     const prompter = await open();
     const long = asked('park '.repeat(100));

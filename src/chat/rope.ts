@@ -4,7 +4,7 @@
  * `graph-attention.ts`. Su et al., RoFormer (arXiv 2104.09864); the kinds of scaling are named where they stand.
  */
 
-import { UnsupportedFault } from '../bytes/fault.ts';
+import { BudgetFault, UnsupportedFault } from '../bytes/fault.ts';
 import type { ModelConfig } from '../formats/checkpoint.ts';
 import { positiveOf, recordOf, shown, valueOf } from './config-values.ts';
 
@@ -193,6 +193,30 @@ export function ropeTables(rope: Rope, positions: number, isLong = false): RopeT
     }
   }
   return { cos, sin };
+}
+
+/** Cosines and sines of one rope together: 512 MiB. */
+const MAX_TABLE_ELEMENTS = 2 ** 27;
+
+/** @throws BudgetFault where `tablesOfPositions` would be too large. */
+export function requireTableSize(rope: Rope, positions: number, hasTwo: boolean): void {
+  if ((hasTwo ? 2 : 1) * positions * rope.dimensions <= MAX_TABLE_ELEMENTS) return;
+  throw new BudgetFault(`Rotations of ${positions} positions are too large a table; ask for fewer tokens.`);
+}
+
+/** Tables of a graph for positions 0 to `positions` - 1; with `hasTwo` those of longer texts follow. */
+export function tablesOfPositions(rope: Rope, positions: number, hasTwo: boolean): RopeTables {
+  const first = ropeTables(rope, positions);
+  if (!hasTwo) return first;
+  const second = ropeTables(rope, positions, true);
+  return { cos: joined(first.cos, second.cos), sin: joined(first.sin, second.sin) };
+}
+
+function joined(first: Float32Array, second: Float32Array): Float32Array<ArrayBuffer> {
+  const whole = new Float32Array(first.length + second.length);
+  whole.set(first);
+  whole.set(second, first.length);
+  return whole;
 }
 
 function scaled({ theta, scaling, dimensions }: Rope, pair: number, isLong: boolean): number {

@@ -9,6 +9,7 @@ import type { LiveForm } from '../formats/block-quantised.ts';
 import { type Architecture, requiredTensors } from './architecture.ts';
 import { buildGraph, type GraphInput, graphInputs } from './graph.ts';
 import type { ExternalData } from './onnx.ts';
+import { RopeBuffers } from './rope-buffers.ts';
 import { inTurn, loadRuntime, type Runtime } from './runtime.ts';
 import { RuntimeBuffers } from './runtime-buffers.ts';
 import { type DevicePaths, type OpenSession, pathsOn } from './self-check.ts';
@@ -46,7 +47,7 @@ export interface SessionParts {
   readonly remake: (() => Promise<InferenceSession>) | null;
   readonly sessionOptions: InferenceSession.SessionOptions;
   readonly forms: ReadonlyMap<string, LiveForm>;
-  /** The weights as feeds; empty where they are constants of the graph. */
+  /** The weights as feeds, without those that are constants of the graph; on the GPU the tables of positions too. */
   readonly weights: Readonly<Record<string, Tensor>>;
   readonly logits: 'last' | 'all';
   readonly capacityTokens: number;
@@ -54,6 +55,8 @@ export interface SessionParts {
   readonly device: GPUDevice | null;
   /** Null where keys and values grow. */
   readonly buffers: RuntimeBuffers | null;
+  /** Null on the CPU. */
+  readonly ropes: RopeBuffers | null;
   /** Why no steps are captured; null where they are. */
   readonly obstacle: string | null;
   /** One sentence of the self-check or of the CPU. */
@@ -89,6 +92,7 @@ export async function openParts(
     capacityTokens,
     purpose: 'run',
     cache: isStatic ? 'static' : 'growing',
+    tables: device ? 'inputs' : 'constants',
   });
   const sessionOptions = sessionOptionsOf(device, paths.fuses);
   let opened: Pick<SessionParts, 'runtime' | 'main' | 'remake' | 'buffers'>;
@@ -106,17 +110,18 @@ export async function openParts(
   } catch (cause) {
     throw new DeviceFault(`The chat engine could not be started: ${sentence(cause)}`);
   }
+  const { runtime } = opened;
+  const ropes = device ? new RopeBuffers(runtime, device, architecture, capacityTokens) : null;
   const feeds = copied
-    ? {}
-    : Object.fromEntries(
-        graphInputs(architecture, forms).map((input) => [input.name, weightTensor(opened.runtime, weights, input)]),
-      );
+    ? []
+    : graphInputs(architecture, forms).map((input) => [input.name, weightTensor(runtime, weights, input)] as const);
   return {
     ...opened,
     architecture,
     sessionOptions,
     forms,
-    weights: feeds,
+    weights: { ...Object.fromEntries(feeds), ...ropes?.feeds(graph.ropes) },
+    ropes,
     logits,
     capacityTokens,
     chunkTokens: options.chunkTokens ?? chunkFor(architecture, logits, paths.chunkTokens),

@@ -174,14 +174,15 @@ export class Session {
   async dispose(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    const { weights, buffers } = this.#parts;
+    const { weights, buffers, ropes } = this.#parts;
     await inTurn(async () => {
       await this.#slots?.dispose();
       for (const storage of [...this.#growing]) storage.dispose();
-      // Tensors over the caller's buffers; disposing of them leaves the buffers alone.
+      // Tensors over buffers of others; disposing of them leaves the buffers alone.
       for (const tensor of Object.values(weights)) tensor.dispose();
       await this.#main.release();
       await buffers?.dispose();
+      ropes?.dispose();
     });
   }
 
@@ -252,7 +253,7 @@ export class Session {
     const outputs = await this.#main.run({
       ...weights,
       ...Object.fromEntries(storage.feeds),
-      ...this.#numbers(ids, cache, this.capacityTokens),
+      ...this.#numbers(ids, cache),
     });
     storage.take(outputs);
     cache.added(ids);
@@ -265,7 +266,7 @@ export class Session {
     slot.allLogits?.dispose();
     slot.allLogits = null;
     const outputs = await this.#main.run(
-      { ...weights, ...slot.pasts, ...this.#numbers(ids, cache, this.capacityTokens) },
+      { ...weights, ...slot.pasts, ...this.#numbers(ids, cache) },
       { ...slot.presents, logits: logits === 'last' ? slot.logits : null },
     );
     if (logits === 'all') slot.allLogits = outputs['logits'] ?? null;
@@ -280,7 +281,7 @@ export class Session {
       slot.step ??= await this.#openStep(slot);
       await slot.step.run({
         input_ids: id,
-        positions: cache.isLong ? position + slot.capacityTokens : position,
+        positions: cache.isLong ? position + this.capacityTokens : position,
         last_position: position,
         total_tokens: position + 1,
       });
@@ -313,6 +314,8 @@ export class Session {
       capacityTokens: slot.capacityTokens,
       purpose: 'step',
       cache: 'static',
+      tables: 'inputs',
+      tableTokens: this.capacityTokens,
     });
     return CapturedStep.open({ runtime, device, model, sessionOptions, weights, slot });
   }
@@ -332,10 +335,10 @@ export class Session {
   }
 
   /** The small inputs of an ordinary run: those that its graph wants. */
-  #numbers(ids: readonly number[], cache: KeyValueCache, capacityTokens: number): Record<string, Tensor> {
+  #numbers(ids: readonly number[], cache: KeyValueCache): Record<string, Tensor> {
     const { runtime } = this.#parts;
     const past = cache.tokens;
-    const first = cache.isLong ? past + capacityTokens : past;
+    const first = cache.isLong ? past + this.capacityTokens : past;
     const int32 = (values: readonly number[]) => new runtime.Tensor('int32', Int32Array.from(values), [values.length]);
     const all: Readonly<Record<string, () => Tensor>> = {
       input_ids: () => int32(ids),

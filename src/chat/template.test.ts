@@ -48,8 +48,10 @@ describe('ChatTemplate', () => {
   });
 
   it('names the file where a template does not parse or refuses', () => {
-    expect(() => read({ 'chat_template.jinja': '{% for %}' })).toThrow(MalformedFault);
-    expect(() => read({ 'chat_template.jinja': '{% for %}' })).toThrow(/chat_template\.jinja does not parse/);
+    const broken = read({ 'chat_template.jinja': '{% for %}' });
+    expect(broken).toMatchObject({ file: 'chat_template.jinja', text: '{% for %}' });
+    expect(() => broken?.render(MESSAGES, TOKENS)).toThrow(MalformedFault);
+    expect(() => broken?.render(MESSAGES, TOKENS)).toThrow(/chat_template\.jinja does not parse/);
     const strict = read({ 'tokenizer_config.json': config("{{ raise_exception('Roles must alternate') }}") });
     expect(() => strict?.render(MESSAGES, TOKENS)).toThrow(MalformedFault);
     expect(() => strict?.render(MESSAGES, TOKENS)).toThrow(/refuses this conversation: .*Roles must alternate\./);
@@ -85,6 +87,13 @@ describe('ChatTemplate', () => {
     expect(ChatTemplate.parse(text, null).render(MESSAGES, TOKENS)).toBe('01253truetrue2');
     expect(() => ChatTemplate.parse('{{ range(1000000000) }}', null).render(MESSAGES, TOKENS)).toThrow(MalformedFault);
   });
+
+  it('ends a template whose loops would go on', () => {
+    const endless = '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}';
+    expect(() => ChatTemplate.parse(endless, null).render(MESSAGES, TOKENS)).toThrow(/more steps/);
+    const many = Array.from({ length: 1000 }, () => ({ role: 'user', content: 'Hello' }));
+    expect(ChatTemplate.parse(CHATML, null).render(many, TOKENS)).toContain('Hello');
+  }, 60_000);
 
   it('writes dates in English', () => {
     const date = new Date(2026, 2, 5, 15, 4, 9);

@@ -15,28 +15,28 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-/** A chat template that was parsed. */
+/** A chat template. */
 export class ChatTemplate {
-  readonly #template: JinjaTemplate;
+  #parsed: JinjaTemplate['parsed'] | null = null;
   /** Where it stands; null for one that was given with a request. */
   readonly file: string | null;
   readonly text: string;
 
-  private constructor(template: JinjaTemplate, file: string | null, text: string) {
-    this.#template = template;
+  private constructor(file: string | null, text: string) {
     this.file = file;
     this.text = text;
   }
 
   /**
    * Reads chat_template.jinja or, where it is not there, `chat_template` of tokenizer_config.json or of
-   * chat_template.json: a text, or a list of named ones of which `default` (else the first) is taken.
+   * chat_template.json: a text, or a list of named ones of which `default` (else the first) is taken. Whether it
+   * parses shows when it renders: a model whose template is broken can still continue a text, or take another one.
    * @returns null where the model has none.
-   * @throws MalformedFault where it does not parse.
+   * @throws MalformedFault where the file that would hold it is not JSON.
    */
   static read(sideFiles: SideFiles): ChatTemplate | null {
     const [file, text] = findTemplate(sideFiles);
-    return text === null ? null : ChatTemplate.parse(text, file);
+    return text === null ? null : new ChatTemplate(file, text);
   }
 
   /**
@@ -45,20 +45,28 @@ export class ChatTemplate {
    * @throws MalformedFault where it does not parse.
    */
   static parse(text: string, file: string | null): ChatTemplate {
+    const template = new ChatTemplate(file, text);
+    template.#program();
+    return template;
+  }
+
+  #program(): JinjaTemplate['parsed'] {
     try {
-      return new ChatTemplate(new JinjaTemplate(text), file, text);
+      this.#parsed ??= new JinjaTemplate(this.text).parsed;
+      return this.#parsed;
     } catch (cause) {
-      throw new MalformedFault(`${named(file)} does not parse: ${reason(cause)}`, { file });
+      throw new MalformedFault(`${named(this.file)} does not parse: ${reason(cause)}`, { file: this.file });
     }
   }
 
   /**
    * The conversation as text, ended by what opens the assistant's turn.
-   * @throws MalformedFault with the template's own words where it refuses the conversation, as many do when roles do
-   *   not alternate or a system prompt is not foreseen.
+   * @throws MalformedFault where it does not parse, would run for ever, or (with its own words) where it refuses the
+   *   conversation, as many do when roles do not alternate or a system prompt is not foreseen.
    */
   render(messages: readonly ChatMessage[], tokenizer: Pick<Tokenizer, 'bosToken' | 'eosToken'>): string {
     let text: unknown;
+    const program = this.#program();
     try {
       const names = new Environment();
       const values: Readonly<Record<string, unknown>> = {
@@ -72,7 +80,7 @@ export class ChatTemplate {
         eos_token: tokenizer.eosToken ?? '',
       };
       for (const [name, value] of Object.entries(values)) names.set(name, value);
-      text = new Interpreter(names).run(this.#template.parsed).value;
+      text = new BoundedInterpreter(names).run(program).value;
     } catch (cause) {
       throw new MalformedFault(`${named(this.file)} refuses this conversation: ${reason(cause)}`, { file: this.file });
     }
@@ -82,6 +90,28 @@ export class ChatTemplate {
     return text;
   }
 }
+
+/** Files are hostile: the page's worker would never answer again while a template's loops run on. */
+class BoundedInterpreter extends Interpreter {
+  /** The expressions over whose values loops run. */
+  readonly #loopedOver = new Set<unknown>();
+  #steps = 0;
+
+  override evaluate(...given: Parameters<Interpreter['evaluate']>): ReturnType<Interpreter['evaluate']> {
+    const [statement] = given;
+    const iterable: unknown = statement && 'iterable' in statement ? statement.iterable : null;
+    if (isRecord(iterable)) this.#loopedOver.add(iterable['lhs'] ?? iterable).add(iterable);
+    const value = super.evaluate(...given);
+    // Each turn of a loop counts, also where its body is empty.
+    const turns = this.#loopedOver.has(statement) && Array.isArray(value.value) ? value.value.length : 0;
+    this.#steps += 1 + turns;
+    if (this.#steps > MAX_STEPS) throw new Error('it takes more steps than any conversation needs.');
+    return value;
+  }
+}
+
+/** Expressions evaluated and turns of loops for one prompt; the longest known templates take some dozens a message. */
+const MAX_STEPS = 500_000;
 
 /** What a template may use beside the conversation: as in transformers, and the library's own but for the date. */
 const GLOBALS: Readonly<Record<string, unknown>> = {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { MalformedFault, MissingFault } from '../bytes/fault.ts';
+import { MalformedFault, MissingFault, UnsupportedFault } from '../bytes/fault.ts';
 import { loadStories } from './test/stories.ts';
 import { Tokenizer } from './tokenizer.ts';
 
@@ -55,6 +55,18 @@ describe('Tokenizer', () => {
   beforeAll(async () => {
     sideFiles = (await loadStories()).sideFiles;
     stories = new Tokenizer(sideFiles);
+  });
+
+  it('names what a vocabulary of words without an unknown token cannot write', () => {
+    const definition = {
+      model: { type: 'WordLevel', vocab: { a: 0, b: 1 } },
+      pre_tokenizer: { type: 'Split', pattern: { Regex: '' }, behavior: 'Isolated' },
+      decoder: { type: 'Fuse' },
+    };
+    const characters = new Tokenizer(new Map([['tokenizer.json', JSON.stringify(definition)]]));
+    expect(characters.encode('abba', true)).toEqual([0, 1, 1, 0]);
+    expect(() => characters.encode('abc', true)).toThrow(UnsupportedFault);
+    expect(() => characters.encode('abc', true)).toThrow(/no token for the character "c"; leave it out/);
   });
 
   it('adds the beginning token once, as the model’s post-processor says', () => {

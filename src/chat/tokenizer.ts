@@ -75,13 +75,18 @@ export class Tokenizer {
   encode(text: string, addsSpecialTokens: boolean): number[] {
     const { bosId } = this;
     if (this.#isClosed) this.#refuseStrangers(text);
-    const ids =
-      text === '' && !addsSpecialTokens
-        ? []
-        : this.#tokenizer.encode(text, { add_special_tokens: addsSpecialTokens }).ids;
+    const ids = text === '' && !addsSpecialTokens ? [] : this.#idsOf(text, addsSpecialTokens);
     if (!addsSpecialTokens || bosId === null) return ids;
     if (this.#addsBos && ids[0] !== bosId) return [bosId, ...ids];
     return ids[0] === bosId && ids[1] === bosId ? ids.slice(1) : ids;
+  }
+
+  /** The library gives pieces without a token no number where there is no token for the unknown. */
+  #idsOf(text: string, addsSpecialTokens: boolean): number[] {
+    const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: addsSpecialTokens });
+    const stranger = (ids as readonly unknown[]).findIndex((id) => typeof id !== 'number');
+    if (stranger !== -1) throw notInVocabulary(tokens[stranger] ?? text);
+    return ids;
   }
 
   /** A vocabulary of characters that has no token for others. */
@@ -90,10 +95,7 @@ export class Tokenizer {
     for (const { content } of this.#tokenizer.get_added_tokens_decoder().values()) rest = rest.replaceAll(content, '');
     for (const character of rest) {
       if (this.id(character) !== null) continue;
-      throw new UnsupportedFault(
-        `This model's vocabulary has no token for the character ${JSON.stringify(character)}; leave it out.`,
-        { character },
-      );
+      throw notInVocabulary(character);
     }
   }
 
@@ -185,6 +187,16 @@ export class TokenStream {
     }
     return piece;
   }
+}
+
+function notInVocabulary(piece: string): UnsupportedFault {
+  const what = [...piece].length === 1 ? 'the character ' : '';
+  return new UnsupportedFault(
+    `This model's vocabulary has no token for ${what}${JSON.stringify(piece)}; leave it out.`,
+    {
+      piece,
+    },
+  );
 }
 
 /** A WordLevel model's own unknown token, which the library looks for in tokenizer_config.json only. */

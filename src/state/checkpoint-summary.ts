@@ -5,7 +5,7 @@ import { describeArchitecture } from '../chat/architecture.ts';
 import { ChatTemplate } from '../chat/template.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { layerCountOf } from '../recipe/resolve.ts';
-import { canTokenize, noTokenizer } from './chat-model.ts';
+import { canTokenize, lineupOf, noTokenizer } from './chat-model.ts';
 import type { CheckpointSummary } from './engine-api.ts';
 
 function filesOf({ sideFiles, binarySideFiles }: Checkpoint) {
@@ -25,6 +25,8 @@ function hasChatTemplate({ sideFiles }: Checkpoint): boolean {
 /** Why a checkpoint cannot be talked to, as one sentence; null where it can. */
 export function chatObstacle(checkpoint: Checkpoint): string | null {
   try {
+    // What cannot be merged, such as packed codes, is not said to be.
+    lineupOf(checkpoint);
     describeArchitecture(checkpoint.config, checkpoint.tensors.keys());
   } catch (error) {
     if (error instanceof Fault) return error.message;

@@ -55,9 +55,10 @@ export class Replies {
   /** Streams replies; resolves when all columns have ended. */
   async say(requests: readonly SayRequest[], onEvent: (event: SayEvent) => void): Promise<readonly SayOutcome[]> {
     /** Over a worker's boundary a call takes a port of its own, and may arrive after the result that was sent later. */
-    let lastTold: unknown;
+    let lastTold: Promise<void> = Promise.resolve();
     const tell = (event: SayEvent) => {
-      lastTold = onEvent(event);
+      // A listener that fails, or that has gone, ends no reply.
+      lastTold = Promise.resolve(onEvent(event)).catch(() => undefined);
     };
     return this.#ask(requests.length, async (columns) => {
       const outcomes = new Map<number, SayOutcome>();
@@ -92,7 +93,7 @@ export class Replies {
       await Promise.all(together);
       for (const index of waiting) await (await begin(index, false))?.done;
       // Calls arrive in their order: with the last one all are there.
-      await Promise.resolve(lastTold).catch(() => undefined);
+      await lastTold;
       return requests.map((_, index) => outcomes.get(index) ?? { fault: NEVER_BEGUN });
     });
   }

@@ -7,16 +7,13 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { CancelledFault, MismatchFault } from '../../bytes/fault.ts';
 import { describeArchitecture } from '../architecture.ts';
 import { Session } from '../session.ts';
-import type { DevicePaths } from '../self-check.ts';
 import type { ChatWeights } from '../weights.ts';
 import { forward, type Tensors } from './forward.ts';
-import { randomWeights, TINY_MODELS } from './tiny-models.ts';
+import { randomWeights, TINY_MODELS, type TinyModel } from './tiny-models.ts';
 
 /** Weights in their place, and how to change one there. */
 export interface Placed {
   readonly weights: ChatWeights;
-  /** What is known of the device; absent: the session finds out. */
-  readonly paths?: DevicePaths;
   /** Writes new values over a tensor, in place. */
   readonly edit: (name: string, data: Float32Array<ArrayBuffer>) => void;
   readonly free: () => void;
@@ -35,16 +32,16 @@ function error(got: Float32Array, truth: Float64Array | undefined): number {
   return truth.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (got[i] ?? Number.NaN))), 0) / scale;
 }
 
-/** Defines the suite. */
-export function describeAgreement(place: (tensors: Tensors) => Promise<Placed> | Placed): void {
+/** Defines the suite, for some models or for all. */
+export function describeAgreement(
+  place: (tensors: Tensors) => Promise<Placed> | Placed,
+  models: readonly TinyModel[] = TINY_MODELS,
+): void {
   const opened: { session: Session; placed: Placed }[] = [];
-  const open = async (model: (typeof TINY_MODELS)[number], options: Parameters<typeof Session.open>[2]) => {
+  const open = async (model: TinyModel, options: Parameters<typeof Session.open>[2]) => {
     const tensors = new Map(randomWeights(model, 11));
     const placed = await place(tensors);
-    const session = await Session.open(describeArchitecture(model.config, tensors.keys()), placed.weights, {
-      ...(placed.paths ? { paths: placed.paths } : {}),
-      ...options,
-    });
+    const session = await Session.open(describeArchitecture(model.config, tensors.keys()), placed.weights, options);
     opened.push({ session, placed });
     return { tensors, placed, session };
   };
@@ -55,7 +52,7 @@ export function describeAgreement(place: (tensors: Tensors) => Promise<Placed> |
     }
   });
 
-  describe.each(TINY_MODELS)('$title', (model) => {
+  describe.each(models)('$title', (model) => {
     it('gives the logits of the oracle for every token of a text, and of its last one in pieces', async () => {
       const { tensors, session } = await open(model, { logits: 'all' });
       const pieces = await open(model, { logits: 'last', chunkTokens: 31 });
@@ -110,7 +107,7 @@ export function describeAgreement(place: (tensors: Tensors) => Promise<Placed> |
     });
   });
 
-  const [first] = TINY_MODELS;
+  const [first] = models;
   if (!first) throw new Error('no models');
 
   it('sees an edit of a weight in the next run, without a reload', async () => {

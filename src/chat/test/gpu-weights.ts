@@ -4,7 +4,6 @@
  */
 
 import type { Tensors } from './forward.ts';
-import { chunkTokens, type DevicePaths } from '../self-check.ts';
 import type { Placed } from './agreement.ts';
 
 /** Opens a device as the product does: with the adapter's limits, and with subgroups only where ORT is right. */
@@ -30,7 +29,6 @@ export function placeOnGpu(device: GPUDevice, tensors: Tensors): Placed {
   );
   return {
     weights: { kind: 'gpu', device, tensors: placed },
-    paths: trustedPaths(device),
     edit: (name, data) => {
       const tensor = placed.get(name);
       if (tensor) device.queue.writeBuffer(tensor.buffer, 0, data);
@@ -39,9 +37,4 @@ export function placeOnGpu(device: GPUDevice, tensors: Tensors): Placed {
       for (const { buffer } of placed.values()) buffer.destroy();
     },
   };
-}
-
-/** What the self-check would find, for suites that look closer themselves and need not wait for it. */
-export function trustedPaths(device: GPUDevice): DevicePaths {
-  return { chunkTokens: chunkTokens(device), fuses: true, captureObstacle: null, reason: '' };
 }

@@ -68,8 +68,11 @@ export async function openFamily(engine: Engine): Promise<void> {
   await engine.add(await sibling(STORIES, 'right', 2, 'BF16'));
 }
 
-/** Declares the tests; `open` gives an engine whose files are not open yet. */
-export function describeSpeaking(name: string, open: () => Promise<Engine>): void {
+/**
+ * Declares the tests; `open` gives an engine whose files are not open yet.
+ * @param moves how often the blend is moved while it speaks.
+ */
+export function describeSpeaking(name: string, open: () => Promise<Engine>, moves = 50): void {
   describe(name, { timeout: 240_000 }, () => {
     let engine: Engine;
     beforeAll(async () => {
@@ -214,7 +217,7 @@ export function describeSpeaking(name: string, open: () => Promise<Engine>): voi
       const lambdaOf = new Map<number, number>();
       let isMoving = true;
       const moving = (async () => {
-        for (let move = 0; move < 50; move++) {
+        for (let move = 0; move < moves; move++) {
           const lambda = lambdas[move % lambdas.length] ?? 0;
           const { blend } = await engine.blend(far(lambda), NOTHING);
           lambdaOf.set(blend, lambda);
@@ -250,7 +253,7 @@ export function describeSpeaking(name: string, open: () => Promise<Engine>): voi
       // Where nothing moved, what was read before is not read again.
       const last = await say(engine, BLEND, prompts[2] ?? '', 10);
       expect(last.readTokens).toBeLessThan(last.promptTokens);
-      expect(last.text).toBe(wanted.get(`${lambdas[49 % 2]} ${prompts[2]}`));
+      expect(last.text).toBe(wanted.get(`${lambdas[(moves - 1) % 2]} ${prompts[2]}`));
     });
 
     it('stops the blend’s reply when its weights are about to change, and no parent’s', async () => {
