@@ -113,7 +113,8 @@ export class Chat {
     try {
       throwIfStopped();
       const chat = new Chat(session, weights, early.withContext(session.capacityTokens), endIds);
-      if (weights.kind === 'gpu') await chat.#sampler.prepare(weights.device);
+      // It compiles while the prompt is read; the first token waits for it, and says what failed.
+      if (weights.kind === 'gpu') void chat.#sampler.prepare(weights.device).catch(() => undefined);
       return chat;
     } catch (thrown) {
       await session.dispose();

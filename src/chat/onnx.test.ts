@@ -49,8 +49,9 @@ describe('OnnxBuilder', () => {
     const bits = (values: Float32Array) => new Uint16Array(encode(values, 'F16').buffer);
     const x = new Tensor('float16', bits(Float32Array.of(2, 3)), [1, 2]);
     const { y, same } = await inTurn(() => session.run({ x }));
-    expect(y?.type).toBe('float16');
-    expect(new Uint16Array((y?.data as Uint16Array).buffer)).toEqual(bits(Float32Array.of(3.5, 8)));
+    if (!y) throw new Error('no y');
+    expect(y.type).toBe('float16');
+    expect(new Uint16Array((y.data as Uint16Array).buffer)).toEqual(bits(Float32Array.of(3.5, 8)));
     expect(same?.data).toEqual(Uint8Array.of(7, 9));
     await session.release();
   }, 60_000);
