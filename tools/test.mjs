@@ -6,7 +6,7 @@
  */
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ const STAGE_LIMIT_MILLISECONDS = 30 * 60_000;
  * @property {string} name what `npm test -- NAME` says
  * @property {string} title
  * @property {boolean} [browser] whether it needs Chromium
+ * @property {boolean} [beside] whether it runs beside the stage after it, where that is asked for too; its output follows
  * @property {readonly (readonly string[])[]} commands a script below node_modules or tools, and its arguments
  * @property {(report: string) => Counts} [count] reads the JSON report, for stages that run tests
  */
@@ -76,7 +77,8 @@ const STAGES = [
     commands: [['node_modules/oxlint/bin/oxlint', '--deny-warnings', '--report-unused-disable-directives']],
   },
   { name: 'types', title: 'Types', commands: [['node_modules/typescript/bin/tsc', '-p', '.', '--noEmit']] },
-  { name: 'unit', title: 'Unit tests in Node', commands: [vitest('unit')], count: countVitest },
+  // The stage after it waits for a software GPU most of the time.
+  { name: 'unit', title: 'Unit tests in Node', beside: true, commands: [vitest('unit')], count: countVitest },
   { name: 'gpu', title: 'Kernels in WebGPU', browser: true, commands: [vitest('gpu')], count: countVitest },
   { name: 'build', title: 'Build of the page and the command line', commands: [['tools/build.mjs', 'page', 'cli']] },
   {
@@ -107,17 +109,18 @@ function freePort() {
 }
 
 /**
- * Runs one command in the project's root with its output passed through.
+ * Runs one command in the project's root.
  * @param {readonly string[]} command
  * @param {NodeJS.ProcessEnv} environment
+ * @param {number | 'inherit'} output where its output goes: an open file, or where ours goes
  * @returns {Promise<boolean>} whether it ended well
  */
-function runCommand(command, environment) {
+function runCommand(command, environment, output) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [...command], {
       cwd: ROOT,
       env: environment,
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', output, output],
       timeout: STAGE_LIMIT_MILLISECONDS,
     });
     child.on('error', (error) => {
@@ -135,11 +138,12 @@ function runCommand(command, environment) {
  * Runs one stage.
  * @param {Stage} stage
  * @param {NodeJS.ProcessEnv} environment
+ * @param {number | 'inherit'} output
  * @returns {Promise<Counts>}
  */
-async function runStage(stage, environment) {
+async function runStage(stage, environment, output) {
   let well = true;
-  for (const command of stage.commands) well = well && (await runCommand(command, environment));
+  for (const command of stage.commands) well = well && (await runCommand(command, environment, output));
   let counts = { passed: 0, failed: 0, skipped: 0 };
   if (stage.count !== undefined) {
     try {
@@ -177,18 +181,46 @@ async function main(names) {
   }
 
   const total = { passed: 0, failed: 0, skipped: 0 };
+  /** @type {string[]} */
   const lines = [];
-  for (const stage of stages) {
-    console.log(`\n== ${stage.title} (${stage.name})`);
+  /**
+   * Runs a stage and tells how it ended.
+   * @param {Stage} stage
+   * @param {boolean} isBeside whether its output has to wait until it has ended
+   * @returns {Promise<() => void>} tells, where that has to wait for others
+   */
+  const run = async (stage, isBeside) => {
     const start = performance.now();
-    const counts = await runStage(stage, environment);
-    const verdict = counts.failed > 0 ? 'FAILED' : 'ok';
-    const tests = stage.count === undefined ? '' : `, ${counts.passed} passed, ${counts.failed} failed`;
-    console.log(`== ${stage.name}: ${verdict} in ${secondsSince(start)}${tests}`);
-    lines.push(`${verdict.padEnd(6)}  ${stage.title}, ${secondsSince(start)}${tests}`);
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
+    const log = join(reports, `${stage.name}.log`);
+    const output = isBeside ? openSync(log, 'w') : 'inherit';
+    if (!isBeside) console.log(`\n== ${stage.title} (${stage.name})`);
+    const counts = await runStage(stage, environment, output);
+    const seconds = secondsSince(start);
+    return () => {
+      if (output !== 'inherit') {
+        closeSync(output);
+        console.log(`\n== ${stage.title} (${stage.name})\n${readFileSync(log, 'utf8')}`);
+      }
+      const verdict = counts.failed > 0 ? 'FAILED' : 'ok';
+      const tests = stage.count === undefined ? '' : `, ${counts.passed} passed, ${counts.failed} failed`;
+      console.log(`== ${stage.name}: ${verdict} in ${seconds}${tests}`);
+      lines.push(`${verdict.padEnd(6)}  ${stage.title}, ${seconds}${tests}`);
+      total.passed += counts.passed;
+      total.failed += counts.failed;
+      total.skipped += counts.skipped;
+    };
+  };
+  /** @type {Promise<() => void> | null} */
+  let beside = null;
+  for (const [index, stage] of stages.entries()) {
+    if (stage.beside && index + 1 < stages.length) {
+      beside = run(stage, true);
+      continue;
+    }
+    const tell = await run(stage, false);
+    (await beside)?.();
+    beside = null;
+    tell();
   }
   console.log(`\n== Summary\n${lines.join('\n')}\n`);
   return total;

@@ -51,7 +51,11 @@ export function obstacleOf(config: ModelConfig): string | null {
  */
 export function unknownFamily(config: ModelConfig, known: readonly string[]): string {
   const modelType = config['model_type'];
-  if (typeof modelType !== 'string') return `its config.json has no model_type that is one of ${known.join(', ')}`;
+  if (typeof modelType !== 'string') {
+    const [architecture] = Array.isArray(config['architectures']) ? (config['architectures'] as unknown[]) : [];
+    const said = typeof architecture === 'string' ? ` (its architectures name ${shown(architecture)})` : '';
+    return `its config.json has no model_type${said}; add one of ${known.join(', ')}`;
+  }
   const name = shown(modelType);
   if (/moe|mixtral|dbrx/.test(modelType))
     return `its model_type ${name} is a mixture of experts, which chat does not run yet`;

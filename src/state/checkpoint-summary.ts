@@ -1,7 +1,7 @@
 /** Checkpoint summary: what the page shows of an open checkpoint, and why one cannot be talked to. */
 
 import { Fault } from '../bytes/fault.ts';
-import { describeArchitecture } from '../chat/architecture.ts';
+import { describeArchitecture, requiredTensors } from '../chat/architecture.ts';
 import { ChatTemplate } from '../chat/template.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { layerCountOf } from '../recipe/resolve.ts';
@@ -27,7 +27,13 @@ export function chatObstacle(checkpoint: Checkpoint): string | null {
   try {
     // What cannot be merged, such as packed codes, is not said to be.
     lineupOf(checkpoint);
-    describeArchitecture(checkpoint.config, checkpoint.tensors.keys());
+    const architecture = describeArchitecture(checkpoint.config, checkpoint.tensors.keys());
+    for (const { name, shape } of requiredTensors(architecture)) {
+      const stored = checkpoint.tensors.get(name)?.shape ?? [];
+      if (stored.join() !== shape.join()) {
+        return `This model can be merged and saved, but not chatted with: ${name} has the shape [${stored.join(', ')}] where config.json calls for [${shape.join(', ')}]; add the config.json that belongs to these weights.`;
+      }
+    }
   } catch (error) {
     if (error instanceof Fault) return error.message;
     throw error;
