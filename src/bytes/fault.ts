@@ -91,3 +91,13 @@ export function fromReport(report: FaultReport): Fault {
 export function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new CancelledFault('Stopped before it was finished; nothing was kept.');
 }
+
+/**
+ * The first line of whatever was thrown, for a message of ours.
+ * @param end what it ends with where it is no sentence yet; an empty one takes its full stop away.
+ */
+export function sentenceOf(cause: unknown, end = '.'): string {
+  const line = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
+  if (end === '') return line.replace(/\.$/, '');
+  return /[.!?]$/.test(line) ? line : line + end;
+}

@@ -182,6 +182,11 @@ export function describeArchitecture(config: ModelConfig | null, tensorNames: It
   }
 }
 
+/** How many numbers some tensors hold. */
+export function parametersOf(tensors: readonly { readonly shape: readonly number[] }[]): number {
+  return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
 /** The tensors that the graph of an architecture reads, in the order in which it reads them, each once. */
 export function requiredTensors(architecture: Architecture): WeightInput[] {
   const { embedding, hiddenSize, vocabularySize, headSize } = architecture;

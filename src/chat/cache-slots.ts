@@ -6,6 +6,7 @@
 
 import type { Tensor } from 'onnxruntime-web';
 import type { Architecture } from './architecture.ts';
+import { cacheBytesPerToken } from './cache.ts';
 import { gpuBufferOf, type RuntimeBuffers } from './runtime-buffers.ts';
 import type { CapturedStep } from './session-step.ts';
 
@@ -146,8 +147,7 @@ export class CacheSlots {
   }
 
   #capacityFor(tokens: number): number {
-    const { keyValueHeads, headSize, layers } = this.#architecture;
-    if (2 * layers * keyValueHeads * headSize * 4 * this.#mostTokens <= SMALL_BYTES) return this.#mostTokens;
+    if (cacheBytesPerToken(this.#architecture) * this.#mostTokens <= SMALL_BYTES) return this.#mostTokens;
     let capacity = SMALLEST_TOKENS;
     while (capacity < tokens + REPLY_TOKENS) capacity *= 2;
     return Math.min(capacity, this.#mostTokens);

@@ -11,6 +11,11 @@ import type { KeyValueSlot } from './cache-slots.ts';
 import type { Runtime } from './runtime.ts';
 import { gpuBufferOf } from './runtime-buffers.ts';
 
+/** Bytes of one token's keys and values in all layers. */
+export function cacheBytesPerToken({ layers, keyValueHeads, headSize }: Architecture): number {
+  return 2 * layers * keyValueHeads * headSize * Float32Array.BYTES_PER_ELEMENT;
+}
+
 /** Where the keys and values of a text are. */
 export type KeyValueStorage = GrowingKeyValues | StaticKeyValues;
 

@@ -7,7 +7,7 @@
 import { CancelledFault } from '../bytes/fault.ts';
 import type { Bytes } from '../bytes/bytes.ts';
 import type { ModelConfig, SideFiles } from '../formats/checkpoint.ts';
-import { type Architecture, describeArchitecture, requiredTensors } from './architecture.ts';
+import { type Architecture, describeArchitecture, parametersOf, requiredTensors } from './architecture.ts';
 import { readEndTokens } from './end-tokens.ts';
 import { eventLoop } from './event-loop.ts';
 import {
@@ -86,10 +86,7 @@ export class Chat {
       hasTemplate: this.#prompter.template !== null,
       provider,
       reason,
-      parameters: requiredTensors(architecture).reduce(
-        (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
-        0,
-      ),
+      parameters: parametersOf(requiredTensors(architecture)),
     };
   }
 

@@ -4,6 +4,7 @@
  */
 
 import { DeviceFault } from '../bytes/fault.ts';
+import { BUFFER_USAGE } from '../gpu/buffers.ts';
 import { shaderText } from '../methods/index.ts';
 import { RANKS } from './sampling.ts';
 import type { LogitsRows } from './session.ts';
@@ -24,9 +25,10 @@ const OFFSET_BYTES = 256;
 /** Rows that are scored at once: within what any device dispatches. */
 const MOST_ROWS = 1024;
 
-/** WebGPU's numbers; the names are not there in Node. */
-const USAGE = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 };
-const MAP_READ = 1;
+const { MAP_READ, COPY_SRC, COPY_DST, UNIFORM, STORAGE } = BUFFER_USAGE;
+
+/** GPUMapMode.READ. */
+const MAP_MODE_READ = 1;
 
 /** One view of a row: raw, or with the repetition penalty. */
 export interface RowView {
@@ -123,8 +125,8 @@ export class GpuRanking {
     const { first, resource } = this.#window(logits, row, 1);
     const job = this.#job(first, tokens, slices, options);
     const seen = this.#seen(hasPenalty ? tokens : 0, options.seen);
-    const kept = this.#buffer('kept', views * slices * SLICE_WORDS * 4, USAGE.storage);
-    const found = this.#buffer('found', views * ROW_WORDS * 4, USAGE.storage | USAGE.copySource);
+    const kept = this.#buffer('kept', views * slices * SLICE_WORDS * 4, STORAGE);
+    const found = this.#buffer('found', views * ROW_WORDS * 4, STORAGE | COPY_SRC);
 
     const encoder = this.#device.createCommandEncoder({ label: 'rank' });
     const pass = encoder.beginComputePass();
@@ -161,10 +163,10 @@ export class GpuRanking {
       const wanted = Uint32Array.from(targets.slice(start, start + most));
       const { first, resource } = this.#window(logits, start, wanted.length);
       const job = this.#job(first, tokens, 0, { temperature: 1, repetitionPenalty: 1, seen: [] });
-      const target = this.#buffer('targets', wanted.byteLength, USAGE.storage | USAGE.copyTarget);
+      const target = this.#buffer('targets', wanted.byteLength, STORAGE | COPY_DST);
       this.#device.queue.writeBuffer(target, 0, wanted);
       const bytes = wanted.length * SCORE_WORDS * 4;
-      const found = this.#buffer('scores', bytes, USAGE.storage | USAGE.copySource);
+      const found = this.#buffer('scores', bytes, STORAGE | COPY_SRC);
       const encoder = this.#device.createCommandEncoder({ label: 'score' });
       const pass = encoder.beginComputePass();
       const bound = [resource, null, null, { buffer: found }, { buffer: job }, { buffer: target }];
@@ -207,7 +209,7 @@ export class GpuRanking {
     const words = new ArrayBuffer(32);
     new Uint32Array(words).set([first, tokens, SLICE_TOKENS, slices]);
     new Float32Array(words).set([1 / repetitionPenalty, repetitionPenalty, 1 / temperature, -60 * temperature], 4);
-    const job = this.#buffer('job', words.byteLength, USAGE.uniform | USAGE.copyTarget);
+    const job = this.#buffer('job', words.byteLength, UNIFORM | COPY_DST);
     const text = new Uint32Array(words).join();
     if (this.#written !== text) this.#device.queue.writeBuffer(job, 0, words);
     this.#written = text;
@@ -217,7 +219,7 @@ export class GpuRanking {
   /** One bit per token that was seen. */
   #seen(tokens: number, ids: Iterable<number>): GPUBuffer {
     const bits = new Uint32Array(Math.max(4, Math.ceil(tokens / 32)));
-    const buffer = this.#buffer('seen', bits.byteLength, USAGE.storage | USAGE.copyTarget);
+    const buffer = this.#buffer('seen', bits.byteLength, STORAGE | COPY_DST);
     if (tokens === 0) return buffer;
     for (const id of ids) if (id < tokens) bits[id >>> 5] = (bits[id >>> 5] ?? 0) | (1 << (id & 31));
     this.#device.queue.writeBuffer(buffer, 0, bits);
@@ -260,11 +262,11 @@ export class GpuRanking {
     offset: number,
     bytes: number,
   ): Promise<Uint32Array<ArrayBuffer>> {
-    const staging = this.#buffer(bytes > 2 ** 16 ? 'row staging' : 'staging', bytes, USAGE.mapRead | USAGE.copyTarget);
+    const staging = this.#buffer(bytes > 2 ** 16 ? 'row staging' : 'staging', bytes, MAP_READ | COPY_DST);
     encoder.copyBufferToBuffer(source, offset, staging, 0, bytes);
     this.#device.queue.submit([encoder.finish()]);
     try {
-      await staging.mapAsync(MAP_READ, 0, bytes);
+      await staging.mapAsync(MAP_MODE_READ, 0, bytes);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new DeviceFault(`The graphics device gave no token (${reason}); merge again to go on.`);

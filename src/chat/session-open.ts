@@ -4,7 +4,7 @@
  */
 
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
-import { DeviceFault } from '../bytes/fault.ts';
+import { DeviceFault, sentenceOf } from '../bytes/fault.ts';
 import type { LiveForm } from '../formats/block-quantised.ts';
 import { type Architecture, requiredTensors } from './architecture.ts';
 import { buildGraph, type GraphInput, graphInputs } from './graph.ts';
@@ -108,7 +108,7 @@ export async function openParts(
       return { runtime, main, remake: copied ? make : null, buffers };
     });
   } catch (cause) {
-    throw new DeviceFault(`The chat engine could not be started: ${sentence(cause)}`);
+    throw new DeviceFault(`The chat engine could not be started: ${sentenceOf(cause)}`);
   }
   const { runtime } = opened;
   const ropes = device ? new RopeBuffers(runtime, device, architecture, capacityTokens) : null;
@@ -183,10 +183,4 @@ function weightTensor(runtime: Runtime, weights: ChatWeights, { tensor: name, pa
   if (!buffer) throw new RangeError(`${name} was checked before and has no scales.`);
   // `dispose` of a tensor made this way frees nothing: the buffer has its owner.
   return runtime.Tensor.fromGpuBuffer(buffer, { dataType: type, dims: shape });
-}
-
-/** The first line of whatever was thrown, ended as a sentence. */
-export function sentence(cause: unknown, end = '.'): string {
-  const line = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
-  return end === '' ? line.replace(/\.$/, '') : /[.!?]$/.test(line) ? line : line + end;
 }

@@ -6,16 +6,16 @@
  */
 
 import type { Tensor, InferenceSession } from 'onnxruntime-web';
-import { CancelledFault, DeviceFault, throwIfCancelled } from '../bytes/fault.ts';
+import { CancelledFault, DeviceFault, sentenceOf, throwIfCancelled } from '../bytes/fault.ts';
 import type { Architecture } from './architecture.ts';
-import { GrowingKeyValues, KeyValueCache, StaticKeyValues } from './cache.ts';
+import { cacheBytesPerToken, GrowingKeyValues, KeyValueCache, StaticKeyValues } from './cache.ts';
 import { CacheSlots, type KeyValueSlot } from './cache-slots.ts';
 import { eventLoop } from './event-loop.ts';
 import { buildGraph } from './graph.ts';
 import { inTurn } from './runtime.ts';
 import { gpuBufferOf } from './runtime-buffers.ts';
 import { agree, type LogitsRows, readRows, type RowsReader } from './session-logits.ts';
-import { openParts, sentence, type SessionOptions, type SessionParts } from './session-open.ts';
+import { openParts, type SessionOptions, type SessionParts } from './session-open.ts';
 import { CapturedStep } from './session-step.ts';
 import type { ChatWeights } from './weights.ts';
 
@@ -100,8 +100,7 @@ export class Session {
 
   /** Bytes that each token of a text adds to its cache. */
   get kvBytesPerToken(): number {
-    const { layers, keyValueHeads, headSize } = this.architecture;
-    return 2 * layers * keyValueHeads * headSize * 4;
+    return cacheBytesPerToken(this.architecture);
   }
 
   /** An empty cache for one text. Give it back with `cache.dispose()`. */
@@ -287,7 +286,7 @@ export class Session {
       });
     } catch (cause) {
       if (this.#lost !== null) throw cause;
-      return this.#withoutCapture(id, cache, slot, `they could not be recorded here (${sentence(cause, '')})`);
+      return this.#withoutCapture(id, cache, slot, `they could not be recorded here (${sentenceOf(cause, '')})`);
     }
     if (slot.step.unproven === 0) {
       cache.added([id]);
@@ -369,7 +368,7 @@ export class Session {
   #fault(cause: unknown): DeviceFault {
     return new DeviceFault(
       this.#lost === null
-        ? `The chat engine failed: ${sentence(cause)}`
+        ? `The chat engine failed: ${sentenceOf(cause)}`
         : `The graphics device was lost (${this.#lost}); merge again to go on.`,
     );
   }

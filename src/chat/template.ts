@@ -4,7 +4,7 @@
  */
 
 import { Environment, Interpreter, Template as JinjaTemplate } from '@huggingface/jinja';
-import { MalformedFault } from '../bytes/fault.ts';
+import { MalformedFault, sentenceOf } from '../bytes/fault.ts';
 import type { SideFiles } from '../formats/checkpoint.ts';
 import { isRecord, parseSideFile } from './side-file.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -55,7 +55,7 @@ export class ChatTemplate {
       this.#parsed ??= new JinjaTemplate(this.text).parsed;
       return this.#parsed;
     } catch (cause) {
-      throw new MalformedFault(`${named(this.file)} does not parse: ${reason(cause)}`, { file: this.file });
+      throw new MalformedFault(`${named(this.file)} does not parse: ${sentenceOf(cause)}`, { file: this.file });
     }
   }
 
@@ -82,7 +82,9 @@ export class ChatTemplate {
       for (const [name, value] of Object.entries(values)) names.set(name, value);
       text = new BoundedInterpreter(names).run(program).value;
     } catch (cause) {
-      throw new MalformedFault(`${named(this.file)} refuses this conversation: ${reason(cause)}`, { file: this.file });
+      throw new MalformedFault(`${named(this.file)} refuses this conversation: ${sentenceOf(cause)}`, {
+        file: this.file,
+      });
     }
     if (typeof text !== 'string') {
       throw new MalformedFault(`${named(this.file)} gives no text; mend it.`, { file: this.file });
@@ -195,9 +197,4 @@ function pickNamed(value: unknown): string | null {
   const named = value.filter(isRecord);
   const chosen = named.find((entry) => entry['name'] === 'default') ?? named[0];
   return typeof chosen?.['template'] === 'string' ? chosen['template'] : null;
-}
-
-function reason(cause: unknown): string {
-  const line = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
-  return /[.!?]$/.test(line) ? line : `${line}.`;
 }

@@ -33,22 +33,41 @@ export interface TensorNames {
   readonly prefix: string;
 }
 
-/** Llama's, which most follow. */
-export const LLAMA_NAMES = {
+/** Around the blocks, as Llama and those that follow it call them. */
+export const TRUNK_NAMES = {
   prefix: 'model.',
   embedding: 'embed_tokens',
   finalNorm: 'norm',
   heads: ['lm_head'],
   layers: 'layers',
+} as const;
+
+/** Projections of an attention that are matrices of their own. */
+export const PROJECTION_NAMES = {
   query: 'self_attn.q_proj',
   key: 'self_attn.k_proj',
   value: 'self_attn.v_proj',
   attentionOutput: 'self_attn.o_proj',
-  gate: 'mlp.gate_proj',
-  up: 'mlp.up_proj',
-  down: 'mlp.down_proj',
+} as const;
+
+/** Norms of queries and keys. */
+export const HEAD_NORM_NAMES = { queryNorm: 'self_attn.q_norm', keyNorm: 'self_attn.k_norm' } as const;
+
+/** A gated feed-forward layer. */
+export const GATED_NAMES = { gate: 'mlp.gate_proj', up: 'mlp.up_proj', down: 'mlp.down_proj' } as const;
+
+/** Norms of what goes into the two parts of a block. */
+export const INPUT_NORM_NAMES = {
   attentionNorm: 'input_layernorm',
   feedForwardNorm: 'post_attention_layernorm',
+} as const;
+
+/** Llama's, which most follow. */
+export const LLAMA_NAMES = {
+  ...TRUNK_NAMES,
+  ...PROJECTION_NAMES,
+  ...GATED_NAMES,
+  ...INPUT_NORM_NAMES,
 } as const satisfies TensorNames;
 
 /** GPT-1's and GPT-2's, as far as they agree. */

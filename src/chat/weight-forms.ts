@@ -4,7 +4,7 @@
  */
 
 import { type LiveForm, possibleForm } from '../formats/block-quantised.ts';
-import type { WeightInput } from './architecture.ts';
+import { parametersOf, type WeightInput } from './architecture.ts';
 
 export type { LiveForm } from '../formats/block-quantised.ts';
 
@@ -87,15 +87,12 @@ export function formOf(
   weights: readonly Pick<WeightInput, 'name' | 'shape' | 'role'>[],
   precision: Precision,
 ): ReadonlyMap<string, LiveForm> {
-  const elementsOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
   const embedding = weights.find(({ role }) => role === 'embedding');
   const isOfTokens = ({ role, shape }: Pick<WeightInput, 'role' | 'shape'>) =>
     role === 'embedding' ||
     (role === 'linear' && shape.length === 2 && shape.every((size, axis) => size === embedding?.shape[axis]));
-  const all = weights.reduce((sum, { shape }) => sum + elementsOf(shape), 0);
-  const ofTokens = weights.filter(isOfTokens).reduce((sum, { shape }) => sum + elementsOf(shape), 0);
-  const addedBytes = ofTokens * (PARAMETER_BYTES.q8 - PARAMETER_BYTES.q4);
-  const isWorthMore = addedBytes <= MOST_ADDED_SHARE * all * PARAMETER_BYTES.q4;
+  const addedBytes = parametersOf(weights.filter(isOfTokens)) * (PARAMETER_BYTES.q8 - PARAMETER_BYTES.q4);
+  const isWorthMore = addedBytes <= MOST_ADDED_SHARE * parametersOf(weights) * PARAMETER_BYTES.q4;
   return new Map(
     weights.map((weight) => {
       const { name, shape, role } = weight;

@@ -5,7 +5,7 @@
 
 import { BudgetFault, MismatchFault } from '../bytes/fault.ts';
 import { formBytes, type LiveForm, possibleForm } from '../formats/block-quantised.ts';
-import type { WeightInput } from './architecture.ts';
+import { parametersOf, type WeightInput } from './architecture.ts';
 
 /** A tensor in a buffer of its own from byte 0: f32, or the values of blocks. Usage STORAGE | COPY_SRC | COPY_DST. */
 export interface GpuTensor {
@@ -56,12 +56,13 @@ export const MAX_CPU_ELEMENTS = 640_000_000;
 
 /** Whether a session keeps a copy of the weights. */
 export function keepsCopy(weights: CpuWeights, required: readonly WeightInput[]): boolean {
-  return weights.isFixed ?? elementsOf(required) > SMALL_CPU_ELEMENTS;
+  return weights.isFixed ?? parametersOf(required) > SMALL_CPU_ELEMENTS;
 }
 
-/** How many numbers some tensors hold. */
-function elementsOf(required: readonly WeightInput[]): number {
-  return required.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+/** What to say of a tensor that has not the shape that config.json calls for; null of one that has. */
+export function misfitOf(name: string, stored: readonly number[], wanted: readonly number[]): string | null {
+  if (stored.join() === wanted.join()) return null;
+  return `${name} has the shape [${stored.join(', ')}] where config.json calls for [${wanted.join(', ')}]; add the config.json that belongs to these weights.`;
 }
 
 /**
@@ -73,12 +74,8 @@ export function checkWeights(weights: ChatWeights, required: readonly WeightInpu
   for (const { name, shape, role } of required) {
     const tensor = weights.tensors.get(name);
     if (!tensor) throw new MismatchFault(`${name} is not among the weights that chat was given.`, { tensor: name });
-    if (tensor.shape.length !== shape.length || tensor.shape.some((size, axis) => size !== shape[axis])) {
-      throw new MismatchFault(
-        `${name} has the shape [${tensor.shape.join(', ')}] where config.json calls for [${shape.join(', ')}]; add the config.json that belongs to these weights.`,
-        { tensor: name, shape: tensor.shape, expected: shape },
-      );
-    }
+    const misfit = misfitOf(name, tensor.shape, shape);
+    if (misfit !== null) throw new MismatchFault(misfit, { tensor: name, shape: tensor.shape, expected: shape });
     const elements = shape.reduce((product, size) => product * size, 1);
     if ('data' in tensor) {
       if (tensor.data.length !== elements) throw tooShort(name, tensor.data.length, elements);
@@ -91,7 +88,7 @@ export function checkWeights(weights: ChatWeights, required: readonly WeightInpu
       if ((tensor.scales?.size ?? 0) < scales) throw new MismatchFault(`${name} has too few scales.`, { tensor: name });
     }
   }
-  if (weights.kind === 'cpu') checkCpuSize(elementsOf(required));
+  if (weights.kind === 'cpu') checkCpuSize(parametersOf(required));
 }
 
 /** @throws BudgetFault for a model of more numbers than the CPU runs. */

@@ -6,7 +6,13 @@
 
 import { Fault, MismatchFault, MissingFault } from '../bytes/fault.ts';
 import type { Bytes } from '../bytes/bytes.ts';
-import { type Architecture, describeArchitecture, requiredTensors, type WeightInput } from '../chat/architecture.ts';
+import {
+  type Architecture,
+  describeArchitecture,
+  parametersOf,
+  requiredTensors,
+  type WeightInput,
+} from '../chat/architecture.ts';
 import { hasTokenizer } from '../chat/tokenizer-files.ts';
 import type { Checkpoint, ModelConfig, SideFiles } from '../formats/checkpoint.ts';
 import { check } from '../merge/check.ts';
@@ -56,8 +62,7 @@ function read(lineup: Lineup): ChatModel {
   );
   if (!canTokenize(files)) throw new MissingFault(noTokenizer(lineup.donor.name));
   const weights = requiredTensors(architecture);
-  const parameters = weights.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-  return { lineup, ...files, architecture, weights, parameters };
+  return { lineup, ...files, architecture, weights, parameters: parametersOf(weights) };
 }
 
 /** The donor's own files where nothing about them changes, so that what is open once is read once. */

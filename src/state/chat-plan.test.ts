@@ -4,7 +4,8 @@ import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openCheckpoints } from '../formats/open.ts';
 import type { Arithmetic } from '../merge/arithmetic.ts';
 import { chatModelOf, lineupOf } from './chat-model.ts';
-import { cacheBytesPerToken, capacityTokensFor, chatPlans } from './chat-plan.ts';
+import { cacheBytesPerToken } from '../chat/cache.ts';
+import { capacityTokensFor, chatPlans } from './chat-plan.ts';
 import { Speakers } from './speakers.ts';
 import { fixture, STORIES } from './test/family.ts';
 

@@ -4,6 +4,7 @@
  */
 
 import type { Architecture } from '../chat/architecture.ts';
+import { cacheBytesPerToken } from '../chat/cache.ts';
 import { choosePrecision, formOf, type LiveForm, type Precision } from '../chat/weight-forms.ts';
 import { keptCacheBytes } from '../chat/prefix-caches.ts';
 import { keepsCopy } from '../chat/weights.ts';
@@ -41,11 +42,6 @@ const CACHE_SHARE = 1 / 8;
 const LEAST_TOKENS = 512;
 /** More than this is worth nobody's memory unless it is trained for and asked for. */
 const MOST_TOKENS = 8192;
-
-/** Bytes of one token's keys and values in all layers. */
-export function cacheBytesPerToken({ layers, keyValueHeads, headSize }: Architecture): number {
-  return 2 * layers * keyValueHeads * headSize * Float32Array.BYTES_PER_ELEMENT;
-}
 
 /** How many tokens of context a model gets: what it was made for, as far as the budget goes. */
 export function capacityTokensFor(architecture: Architecture, budgetBytes: number): number {

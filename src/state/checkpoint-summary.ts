@@ -3,6 +3,7 @@
 import { Fault } from '../bytes/fault.ts';
 import { describeArchitecture, requiredTensors } from '../chat/architecture.ts';
 import { ChatTemplate } from '../chat/template.ts';
+import { misfitOf } from '../chat/weights.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { layerCountOf } from '../recipe/resolve.ts';
 import { canTokenize, lineupOf, noTokenizer } from './chat-model.ts';
@@ -29,10 +30,8 @@ export function chatObstacle(checkpoint: Checkpoint): string | null {
     lineupOf(checkpoint);
     const architecture = describeArchitecture(checkpoint.config, checkpoint.tensors.keys());
     for (const { name, shape } of requiredTensors(architecture)) {
-      const stored = checkpoint.tensors.get(name)?.shape ?? [];
-      if (stored.join() !== shape.join()) {
-        return `This model can be merged and saved, but not chatted with: ${name} has the shape [${stored.join(', ')}] where config.json calls for [${shape.join(', ')}]; add the config.json that belongs to these weights.`;
-      }
+      const misfit = misfitOf(name, checkpoint.tensors.get(name)?.shape ?? [], shape);
+      if (misfit !== null) return `This model can be merged and saved, but not chatted with: ${misfit}`;
     }
   } catch (error) {
     if (error instanceof Fault) return error.message;
