@@ -157,7 +157,6 @@ export interface WeightInput {
   readonly role: 'linear' | 'linear-transposed' | 'embedding' | 'vector';
 }
 /** The older name of WeightInput. */
-export type RequiredTensor = WeightInput;
 
 /**
  * Reads a model's description.

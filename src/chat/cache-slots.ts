@@ -101,7 +101,7 @@ export class CacheSlots {
       const tensor = await this.#buffers.make([1, keyValueHeads, capacityTokens, headSize]);
       const before = old[index];
       if (before && heldTokens > 0) {
-        const encoder = this.#device.createCommandEncoder();
+        const encoder = this.#device.createCommandEncoder({ label: 'copy keys and values' });
         for (let head = 0; head < keyValueHeads; head++) {
           const [from, to] = [gpuBufferOf(before), gpuBufferOf(tensor)];
           encoder.copyBufferToBuffer(from, head * oldRow, to, head * row, heldTokens * headSize * 4);

@@ -152,7 +152,7 @@ export class GrowingKeyValues {
   }
 
   #first(tokens: number): ReadonlyMap<string, Tensor> {
-    const encoder = this.#device?.createCommandEncoder();
+    const encoder = this.#device?.createCommandEncoder({ label: 'copy keys and values' });
     const kept = new Map([...this.#tensors].map(([name, tensor]) => [name, this.#firstOf(tensor, tokens, encoder)]));
     if (encoder) this.#device?.queue.submit([encoder.finish()]);
     return kept;

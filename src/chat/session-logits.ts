@@ -32,7 +32,7 @@ export async function readRows(rows: LogitsRows): Promise<Float32Array> {
   const { MAP_READ, COPY_DST } = BUFFER_USAGE;
   const buffer = rows.device.createBuffer({ size, usage: MAP_READ | COPY_DST });
   try {
-    const encoder = rows.device.createCommandEncoder();
+    const encoder = rows.device.createCommandEncoder({ label: 'read logits' });
     encoder.copyBufferToBuffer(rows.buffer, 0, buffer, 0, size);
     rows.device.queue.submit([encoder.finish()]);
     await buffer.mapAsync(1);

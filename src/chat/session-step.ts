@@ -12,6 +12,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { BUFFER_USAGE } from '../gpu/buffers.ts';
 import type { KeyValueSlot } from './cache-slots.ts';
 import type { Runtime } from './runtime.ts';
+import { StepRecording } from './step-recording.ts';
 
 /** What a step is made of. */
 export interface StepParts {
@@ -24,22 +25,25 @@ export interface StepParts {
   readonly slot: KeyValueSlot;
 }
 
-/** Tokens that are compared with an ordinary run before a captured step is trusted: one recorded, one replayed. */
-const TOKENS_TO_PROVE = 2;
+/** Tokens that are compared with an ordinary run before a step is trusted: captured, replayed, replayed by ourselves. */
+const TOKENS_TO_PROVE = 3;
 
 /** One captured step. Calls must be made in turn. */
 export class CapturedStep {
   /** How many of its next results have to be compared yet. */
   unproven = TOKENS_TO_PROVE;
   readonly #session: InferenceSession;
-  readonly #queue: GPUQueue;
+  readonly #device: GPUDevice;
   readonly #numbers: ReadonlyMap<string, GPUBuffer>;
   readonly #feeds: Readonly<Record<string, Tensor>>;
   readonly #fetches: Readonly<Record<string, Tensor>>;
+  /** Undefined until there is something to take down: onnxruntime's second run is a replay and nothing else. */
+  #recording: StepRecording | null | undefined;
+  #runs = 0;
 
   private constructor(session: InferenceSession, { runtime, device, weights, slot }: StepParts) {
     this.#session = session;
-    this.#queue = device.queue;
+    this.#device = device;
     const numbers = session.inputNames.filter((name) => !(name in weights) && !(name in slot.pasts));
     const { STORAGE, COPY_SRC, COPY_DST } = BUFFER_USAGE;
     this.#numbers = new Map(
@@ -68,9 +72,17 @@ export class CapturedStep {
     for (const [name, buffer] of this.#numbers) {
       const value = numbers[name];
       if (value === undefined) throw new Error(`the step wants ${name}`);
-      this.#queue.writeBuffer(buffer, 0, Int32Array.of(value));
+      this.#device.queue.writeBuffer(buffer, 0, Int32Array.of(value));
     }
-    await this.#session.run(this.#feeds, this.#fetches);
+    if (this.#recording) {
+      this.#recording.submit();
+      return;
+    }
+    const run = async () => {
+      await this.#session.run(this.#feeds, this.#fetches);
+    };
+    if (this.#runs++ === 1) this.#recording = await StepRecording.of(this.#device, run);
+    else await run();
   }
 
   /** Ends it; slot and weights stay. */

@@ -225,7 +225,7 @@ export class BlockQuantiser {
   async run(work: readonly QuantiseWork[]): Promise<void> {
     const { encode, end } = await this.prepare(work);
     this.#device.pushErrorScope('validation');
-    const encoder = this.#device.createCommandEncoder();
+    const encoder = this.#device.createCommandEncoder({ label: 'quantise' });
     encode(encoder);
     this.#device.queue.submit([encoder.finish()]);
     const refused = await this.#device.popErrorScope();

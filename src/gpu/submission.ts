@@ -147,7 +147,7 @@ export class Submission {
       if (pieceData.length > 0) queue.writeBuffer(pieces, 0, pieceData);
 
       this.#device.pushErrorScope('validation');
-      const encoder = this.#device.createCommandEncoder();
+      const encoder = this.#device.createCommandEncoder({ label: 'merge' });
       encoder.clearBuffer(counted, 0, counterBytes);
       this.#encodePass(encoder, dispatches, { words, numbers, counted, pieces });
       encodeLast?.(encoder);
