@@ -29,6 +29,8 @@ export interface RecipeModel {
   /** A path relative to the recipe (command line) or the name of an open checkpoint (page). */
   readonly model: string;
   readonly parameters: ParameterValues;
+  /** True where `muted: true` stands in its entry: it keeps its settings and takes no part in the merge. */
+  readonly isMuted?: boolean;
 }
 
 /** Layers [from, to) of a model. */

@@ -21,6 +21,10 @@ export interface Command {
   readonly name: CommandName;
   /** The button's text. */
   readonly label: string;
+  /** Where it stands in the palette and in the help. */
+  readonly group: 'Files' | 'Recipe' | 'Mixer' | 'Chat' | 'View' | 'Help';
+  /** What it does, in one sentence, where the label does not say it all. */
+  readonly help?: string;
   /** In the form of Mantine's `useHotkeys`, e.g. `mod+Enter`; null where there is none. */
   readonly shortcut: string | null;
   readonly isEnabled: () => boolean;
@@ -68,6 +72,7 @@ export function createCommands(
   const list: readonly Command[] = [
     {
       name: 'openSamples',
+      group: 'Files',
       label: 'Open samples',
       shortcut: null,
       isEnabled: () => state().work?.kind !== 'fetch',
@@ -79,6 +84,7 @@ export function createCommands(
     },
     {
       name: 'measure',
+      group: 'Mixer',
       label: 'Measure',
       shortcut: null,
       isEnabled: () => state().awaitsMeasure && state().work === null,
@@ -86,6 +92,7 @@ export function createCommands(
     },
     {
       name: 'merge',
+      group: 'Mixer',
       label: 'Merge',
       shortcut: 'mod+Enter',
       isEnabled: () => (mergeObstacle(state()) === null || isRefused(state())) && !savesNow(),
@@ -98,6 +105,7 @@ export function createCommands(
     },
     {
       name: 'cancel',
+      group: 'Mixer',
       label: 'Cancel',
       shortcut: null,
       isEnabled: () => ['weigh', 'blend', 'save'].includes(state().work?.kind ?? ''),
@@ -105,6 +113,7 @@ export function createCommands(
     },
     {
       name: 'undo',
+      group: 'Recipe',
       label: 'Undo',
       shortcut: 'mod+Z',
       isEnabled: () => state().canUndo,
@@ -112,6 +121,7 @@ export function createCommands(
     },
     {
       name: 'redo',
+      group: 'Recipe',
       label: 'Redo',
       shortcut: 'mod+shift+Z',
       isEnabled: () => state().canRedo,
@@ -119,6 +129,7 @@ export function createCommands(
     },
     {
       name: 'resetWeights',
+      group: 'Mixer',
       label: 'Reset weights',
       shortcut: null,
       isEnabled: () => {
@@ -133,6 +144,7 @@ export function createCommands(
     },
     {
       name: 'stop',
+      group: 'Chat',
       label: 'Stop',
       shortcut: 'Escape',
       isEnabled: () => isReplying(chat.store.getState()),
@@ -140,6 +152,7 @@ export function createCommands(
     },
     {
       name: 'regenerate',
+      group: 'Chat',
       label: 'Regenerate',
       shortcut: 'mod+shift+Enter',
       isEnabled: () => hasMessages() && canSend(chat.store.getState(), state()),
@@ -147,6 +160,7 @@ export function createCommands(
     },
     {
       name: 'editLast',
+      group: 'Chat',
       label: 'Edit last message',
       shortcut: null,
       isEnabled: () => hasMessages() && isIdle(),
@@ -154,6 +168,7 @@ export function createCommands(
     },
     {
       name: 'copyReply',
+      group: 'Chat',
       label: 'Copy reply',
       shortcut: null,
       isEnabled: () => lastReplies(conversation()).length > 0,
@@ -161,6 +176,7 @@ export function createCommands(
     },
     {
       name: 'newConversation',
+      group: 'Chat',
       label: 'New chat',
       shortcut: 'mod+shift+O',
       isEnabled: () => hasMessages() && isIdle(),
@@ -168,6 +184,7 @@ export function createCommands(
     },
     {
       name: 'exportJson',
+      group: 'Chat',
       label: 'Export as JSON',
       shortcut: null,
       isEnabled: hasMessages,
@@ -175,6 +192,7 @@ export function createCommands(
     },
     {
       name: 'exportMarkdown',
+      group: 'Chat',
       label: 'Export as Markdown',
       shortcut: null,
       isEnabled: hasMessages,
@@ -182,6 +200,7 @@ export function createCommands(
     },
     {
       name: 'clearChat',
+      group: 'Chat',
       label: 'Clear chat',
       shortcut: null,
       isEnabled: () => hasMessages() && isIdle(),
@@ -189,6 +208,7 @@ export function createCommands(
     },
     {
       name: 'save',
+      group: 'Files',
       label: 'Save',
       shortcut: 'mod+S',
       isEnabled: () =>
@@ -197,6 +217,7 @@ export function createCommands(
     },
     {
       name: 'copyMergekit',
+      group: 'Recipe',
       label: 'Copy as mergekit command',
       shortcut: null,
       isEnabled: () => state().text.trim() !== '' && 'script' in forMergekit(state().text),

@@ -17,6 +17,7 @@ import type { BlendedDtype, Dtype } from '../formats/dtype.ts';
 import type { AuditReport } from '../merge/audit.ts';
 import type { Finding } from '../merge/finding.ts';
 import type { WeightsMap } from '../merge/map.ts';
+import type { ChangeHistogram, Survey } from '../merge/survey.ts';
 import type { Mode } from '../merge/plan.ts';
 import type { Progress } from '../merge/progress.ts';
 
@@ -24,6 +25,7 @@ export type { AuditFinding, AuditReport } from '../merge/audit.ts';
 export type { Finding } from '../merge/finding.ts';
 export type { MapCell, WeightsMap } from '../merge/map.ts';
 export type { Progress } from '../merge/progress.ts';
+export type { ChangeHistogram, Insight, RecommendedStart, Survey } from '../merge/survey.ts';
 export type { SaidToken, TokenChoice } from '../chat/generation.ts';
 export type { SamplingOptions } from '../chat/sampling.ts';
 export type { Precision } from '../chat/weight-forms.ts';
@@ -60,6 +62,9 @@ export interface CheckpointSummary {
   /** Null where it can be talked to; else the plain reason why not. */
   readonly chatObstacle: string | null;
 }
+
+/** How fine a weights map is: groups of modules, the modules of each layer, or their tensors. */
+export type MapDetail = 'groups' | 'modules' | 'tensors';
 
 /** How the work would be done. */
 export interface PlanSummary {
@@ -230,7 +235,18 @@ export interface EngineApi {
   /** Pre-flight: reads no weight. Rejects with a RecipeFault where the recipe itself is wrong. */
   check(recipeText: string): Promise<CheckReport>;
   /** The weights map of a recipe; measures first where statistics are needed and not kept yet. */
-  weigh(recipeText: string, onProgress: (progress: Progress) => void): Promise<WeightsMap>;
+  weigh(
+    recipeText: string,
+    onProgress: (progress: Progress) => void,
+    detail?: MapDetail,
+  ): Promise<WeightsMap>;
+  /**
+   * What the models changed, tensor by tensor; measures first where that is not known yet. It does not depend on the
+   * recipe's weights.
+   */
+  survey(recipeText: string, onProgress: (progress: Progress) => void): Promise<Survey>;
+  /** How large the changes are, of one tensor or (null) of all together. Rejects where nothing was measured. */
+  histogram(recipeText: string, tensor: string | null): Promise<ChangeHistogram>;
   /** Makes (or re-makes, touching only what changed) the live blend. */
   blend(recipeText: string, onProgress: (progress: Progress) => void): Promise<BlendReport>;
   /** Streams the merge to files: shards, config, tokenizer, `fusewright.yml`, README.md. */

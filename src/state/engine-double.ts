@@ -66,6 +66,8 @@ export function engineDouble(): EngineDouble {
     remove: call('remove'),
     check: call('check'),
     weigh: call('weigh'),
+    survey: call('survey'),
+    histogram: call('histogram'),
     blend: call('blend'),
     save: call('save'),
     cancel: call('cancel'),

@@ -13,6 +13,7 @@ import { createOutput, type Output } from './output.ts';
 import { createPerplexity, type Perplexity } from './perplexity.ts';
 import { createStudio, type Studio } from './studio.ts';
 import type { Surroundings } from './surroundings.ts';
+import { createView, type View } from './view.ts';
 
 export interface Workbench {
   readonly studio: Studio;
@@ -22,6 +23,7 @@ export interface Workbench {
   readonly perplexity: Perplexity;
   readonly output: Output;
   readonly commands: Commands;
+  readonly view: View;
   readonly surroundings: Surroundings;
 }
 
@@ -34,8 +36,9 @@ export function createWorkbench(engine: EngineApi, surroundings: Surroundings): 
   const chatFiles = createChatFiles(studio, chat, output, surroundings);
   const perplexity = createPerplexity(studio, chat);
   const commands = createCommands(studio, follower, chat, output, chatFiles, surroundings);
+  const view = createView();
   meterContext(chat, studio);
   if (surroundings.store) keepConversations(chat, surroundings.store);
   void studio.start();
-  return { studio, follower, chat, chatFiles, perplexity, output, commands, surroundings };
+  return { studio, follower, chat, chatFiles, perplexity, output, commands, view, surroundings };
 }

@@ -7,6 +7,7 @@ import type { Command } from '../state/commands.ts';
 import type { Conversation } from '../state/conversation.ts';
 import type { OutputState } from '../state/output.ts';
 import type { StudioState } from '../state/studio.ts';
+import type { ViewState } from '../state/view.ts';
 import type { Workbench } from '../state/workbench.ts';
 
 export const WorkbenchContext = createContext<Workbench | null>(null);
@@ -60,21 +61,25 @@ export function useColumns(): Conversation['columns'] {
   return useChat((state) => currentConversation(state).columns);
 }
 
+export function useView<T>(select: (state: ViewState) => T): T {
+  return useStore(useWorkbench().view.store, select);
+}
+
 export function useOutput<T>(select: (state: OutputState) => T): T {
   return useStore(useWorkbench().output.store, select);
 }
 
 /** Whether a command can be used now. */
 export function useEnabled(command: Command): boolean {
-  const { studio, chat, output } = useWorkbench();
+  const { studio, chat, output, view } = useWorkbench();
   const subscribe = useCallback(
     (onChange: () => void) => {
-      const stops = [studio.store, chat.store, output.store].map((store) => store.subscribe(onChange));
+      const stops = [studio.store, chat.store, output.store, view.store].map((store) => store.subscribe(onChange));
       return () => {
         for (const stop of stops) stop();
       };
     },
-    [studio, chat, output],
+    [studio, chat, output, view],
   );
   return useSyncExternalStore(subscribe, command.isEnabled);
 }

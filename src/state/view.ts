@@ -1,0 +1,38 @@
+/**
+ * View: what of the page is in front: which of the centre's views, how fine the map is, and what is open over the page.
+ * Nothing here is part of the recipe, and undo does not touch it.
+ */
+
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import type { MapDetail } from './engine-api.ts';
+
+/** The centre's views: the mixer, or what the models changed. */
+export type Centre = 'mixer' | 'models';
+
+export interface ViewState {
+  readonly centre: Centre;
+  readonly mapDetail: MapDetail;
+  /** What lies over the page. */
+  readonly overlay: 'palette' | 'help' | null;
+  /** Step of the tour, from 0; null while it does not run. */
+  readonly tourStep: number | null;
+  /** A substring of tensor names that the models view shows alone; empty for all. */
+  readonly tensorFilter: string;
+}
+
+export interface View {
+  readonly store: StoreApi<ViewState>;
+  readonly change: (part: Partial<ViewState>) => void;
+}
+
+/** The view of a fresh page. */
+export function createView(): View {
+  const store = createStore<ViewState>()(() => ({
+    centre: 'mixer',
+    mapDetail: 'modules',
+    overlay: null,
+    tourStep: null,
+    tensorFilter: '',
+  }));
+  return { store, change: (part) => store.setState(part) };
+}
