@@ -156,7 +156,6 @@ export interface WeightInput {
   readonly shape: readonly number[];
   readonly role: 'linear' | 'linear-transposed' | 'embedding' | 'vector';
 }
-/** The older name of WeightInput. */
 
 /**
  * Reads a model's description.

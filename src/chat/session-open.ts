@@ -6,7 +6,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { DeviceFault, sentenceOf } from '../bytes/fault.ts';
 import type { LiveForm } from '../formats/block-quantised.ts';
-import { type Architecture, requiredTensors } from './architecture.ts';
+import { type Architecture, parametersOf, requiredTensors } from './architecture.ts';
 import { buildGraph, type GraphInput, graphInputs } from './graph.ts';
 import type { ExternalData } from './onnx.ts';
 import { RopeBuffers } from './rope-buffers.ts';
@@ -131,10 +131,24 @@ export async function openParts(
   };
 }
 
-/** Tokens of one run: fewer where all their logits are wanted and the vocabulary is large. */
-function chunkFor({ vocabularySize }: Architecture, logits: 'last' | 'all', most: number): number {
-  if (logits === 'last') return most;
-  return Math.max(1, Math.min(most, Math.floor(MAX_ROWS_BYTES / (vocabularySize * 4))));
+/** Tokens times parameters of one run: about a second on a GPU of two teraflops. */
+const RUN_PRODUCTS = 1e12;
+
+/** Fewer than this gain nothing. */
+const LEAST_CHUNK_TOKENS = 256;
+
+/**
+ * Tokens of one run: fewer for large models, where a run takes long; where attention is written out, whose scores are all
+ * there at once; and where all logits are wanted and the vocabulary is large. It follows from the model alone, not from
+ * how fast it goes: the same text gives the same numbers again.
+ */
+function chunkFor(architecture: Architecture, logits: 'last' | 'all', most: number): number {
+  const { vocabularySize, cacheKind } = architecture;
+  const wished =
+    cacheKind === 'static' ? RUN_PRODUCTS / parametersOf(requiredTensors(architecture)) : LEAST_CHUNK_TOKENS;
+  const tokens = Math.min(most, Math.max(LEAST_CHUNK_TOKENS, Math.floor(wished)));
+  if (logits === 'last') return tokens;
+  return Math.max(1, Math.min(tokens, Math.floor(MAX_ROWS_BYTES / (vocabularySize * 4))));
 }
 
 function captureObstacle(
