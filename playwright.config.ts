@@ -1,11 +1,20 @@
 /** The end-to-end suite: the built page, served by the project's own server, in headless Chromium with WebGPU. */
 
 import { defineConfig } from '@playwright/test';
-import { CHROMIUM_FLAGS, findChromium } from './tools/chromium.mjs';
+import { CHROMIUM_FLAGS, CPU_CHROMIUM_FLAGS, findChromium } from './tools/chromium.mjs';
 
 const port = Number(process.env['FUSEWRIGHT_E2E_PORT'] ?? 4183);
 const executablePath = findChromium();
 const report = process.env['PLAYWRIGHT_JSON_OUTPUT_FILE'];
+
+const launched = (args: string[]) => ({ args, ...(executablePath === undefined ? {} : { executablePath }) });
+
+/**
+ * What is held on a graphics adapter, as most people have one: merging, changing, talking, saving. The rest is about the
+ * page, and runs on the CPU, which is several times faster than an adapter that is played in software on it.
+ */
+const ON_WEBGPU =
+  /(cancel|changing|chat-compare|first-question|long-work|main-thread|mixer|privacy|recipe-and-map|samples|saving|stories)\.spec\.ts$/;
 
 export default defineConfig({
   testDir: 'e2e',
@@ -21,12 +30,18 @@ export default defineConfig({
   reporter: report === undefined ? 'list' : [['list'], ['json', { outputFile: report }]],
   use: {
     baseURL: `http://localhost:${port}/`,
+    // Every context would fetch the whole build once more; offline.spec.ts is where the worker is let in.
+    serviceWorkers: 'block',
     // Pictures would be drawn by SwiftShader all the while; the DOM's snapshots show the same.
     trace: { mode: 'retain-on-failure', screenshots: false },
-    launchOptions: { args: CHROMIUM_FLAGS, ...(executablePath === undefined ? {} : { executablePath }) },
+    launchOptions: launched(CHROMIUM_FLAGS),
     // Playwright's own Chromium in its new headless mode; its headless shell has no WebGPU.
     ...(executablePath === undefined ? { channel: 'chromium' } : {}),
   },
+  projects: [
+    { name: 'webgpu', testMatch: ON_WEBGPU },
+    { name: 'cpu', testIgnore: [ON_WEBGPU, 'fixtures/**'], use: { launchOptions: launched(CPU_CHROMIUM_FLAGS) } },
+  ],
   webServer: {
     command: `node tools/serve.mjs --strict-port --port ${port}`,
     url: `http://127.0.0.1:${port}/`,

@@ -1,38 +1,13 @@
 /** The page for everybody: axe finds nothing on any screen in either colour scheme, and a keyboard alone is enough. */
 
 import { join } from 'node:path';
-import { AxeBuilder } from '@axe-core/playwright';
 import { expect, type Locator, type Page, test } from '@playwright/test';
+import { expectAccessible, expectNoSidewaysScroll } from './accessible.ts';
 import { Studio } from './studio.ts';
 
 const MODELS = join(import.meta.dirname, 'fixtures', 'models');
 const NARROW = { width: 390, height: 844 };
-/** What a scheme's colours can break. */
-const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
 const WIDE = { width: 1280, height: 720 };
-
-/** Expects axe to find nothing, in both colour schemes: the page is the same in the dark but for its colours. */
-async function expectAccessible(page: Page, screen: string) {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await test.step(`${screen}, ${colorScheme}`, async () => {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await expect(page.locator('html')).toHaveAttribute('data-mantine-color-scheme', colorScheme);
-      // Without frames there is nothing to put together in a second page, which takes as long as looking does.
-      const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ['violations'] });
-      const { violations } = await (colorScheme === 'dark' ? axe.withRules(COLOUR_RULES) : axe).analyze();
-      const found = violations.map(
-        ({ id, nodes }) =>
-          `${id}: ${nodes.map(({ html, failureSummary }) => `${html}\n  ${failureSummary}`).join('\n')}`,
-      );
-      expect(found).toEqual([]);
-    });
-  }
-}
-
-/** Expects that nothing makes the page scroll sideways. */
-async function expectNoSidewaysScroll(page: Page) {
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
-}
 
 test('axe, from the empty page to a chat in all its parts', async ({ page }) => {
   test.setTimeout(480_000);
@@ -48,15 +23,15 @@ test('axe, from the empty page to a chat in all its parts', async ({ page }) => 
   await expect(page.getByRole('dialog')).toBeVisible();
   await expectAccessible(page, 'the editor of a cell');
   await page.keyboard.press('Escape');
-  const text = await studio.text();
-  await studio.recipe.fill(`${text}nonsense: 1\n`);
+  const text = await studio.recipeText();
+  await studio.writeRecipe(`${text}nonsense: 1\n`);
   await expect(studio.recipe).toHaveAttribute('aria-invalid', 'true');
   await expectAccessible(page, 'an error in the recipe');
   await page.setViewportSize(NARROW);
   await expectNoSidewaysScroll(page);
   await expectAccessible(page, 'narrow');
   await page.setViewportSize(WIDE);
-  await studio.recipe.fill(text);
+  await studio.writeRecipe(text);
   await expect(studio.recipe).toHaveAttribute('aria-invalid', 'false');
 
   await studio.compareWith('parrot-base');
@@ -145,6 +120,9 @@ test('from opening to a reply and a saved file without a mouse', async ({ page }
   const studio = new Studio(page);
   await studio.visit();
   await tabTo(page, studio.button('Open samples'));
+  // What that button does by itself afterwards is told in `first-question.spec.ts`; here a person does it by hand.
+  await page.keyboard.press('ControlOrMeta+k');
+  await page.keyboard.type('samples without');
   await page.keyboard.press('Enter');
   await expect(studio.map).toBeVisible();
 

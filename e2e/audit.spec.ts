@@ -56,7 +56,7 @@ test('weights that overflow float16 fail the audit, loudly', async ({ page }, in
   await studio.visit();
   await studio.addFolder(root);
   await expect(studio.map).toBeVisible();
-  await studio.recipe.fill(
+  await studio.writeRecipe(
     'merge_method: linear\nbase_model: base\nmodels:\n  - model: m1\n    parameters: {weight: [{filter: norm, value: 1.0e+7}, {value: 1}]}\nparameters: {normalize: false}\n',
   );
   await expect(studio.method).toHaveValue('linear');
@@ -85,7 +85,7 @@ test('weights that add up to far too much are told of', async ({ page }, info) =
   await studio.method.selectOption({ label: 'Linear' });
   await studio.field('weight of m1').fill('9');
   await page.getByRole('switch', { name: 'normalize' }).click();
-  await expect(studio.recipe).toHaveValue(/normalize: false/);
+  await studio.expectRecipe(/normalize: false/);
   await studio.save();
   await expect(studio.audit.getByRole('heading')).toHaveText('Audit passed with warnings');
   await expect(studio.audit).toContainText('The model’s norm is');

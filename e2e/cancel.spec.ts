@@ -87,7 +87,7 @@ test('Cancel stops each kind of work', async ({ page }, info) => {
     await studio.combobox('Save as').selectOption('zip');
   });
   await test.step('the page works as before', async () => {
-    await studio.recipe.fill('merge_method: linear\nmodels:\n  - model: m1\n  - model: m2\n');
+    await studio.writeRecipe('merge_method: linear\nmodels:\n  - model: m1\n  - model: m2\n');
     await studio.merge();
     const path = await (await studio.save()).path();
     const files = unzip(new Uint8Array(await readFile(path)));

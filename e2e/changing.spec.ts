@@ -58,13 +58,13 @@ test('while it talks', async ({ page }, info) => {
     await studio.checkpoint('m2').getByRole('button', { name: 'Remove' }).click();
     await expect(studio.checkpoint('m2')).toHaveCount(0);
     await expect(studio.log).toHaveAttribute('aria-busy', 'false');
-    await expect(studio.recipe).not.toHaveValue(/m2/);
+    await studio.expectRecipeWithout(/m2/);
   });
 
   await test.step('and comes back', async () => {
     await studio.addFolder(join(root, 'm2'));
     await expect(studio.checkpoint('m2')).toBeVisible();
-    await expect(studio.recipe).toHaveValue(/m2/);
+    await studio.expectRecipe(/m2/);
     await maxTokens.fill('10');
     await studio.talkTo.selectOption('m2');
     const [text] = await studio.say('The little dog');

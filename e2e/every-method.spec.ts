@@ -72,18 +72,18 @@ test('each method in the menu merges, passes its audit and is saved', async ({ p
     .getByRole('option')
     .evaluateAll((options) => options.map((option) => (option as HTMLOptionElement).value));
   expect([...listed].sort()).toEqual([...methods.keys()].sort());
-  const start = await studio.text();
+  const start = await studio.recipeText();
 
   for (const name of listed) {
     await test.step(name, async () => {
       const method = methods.get(name);
       if (!method) throw new Error(`${name} is missing`);
-      await studio.recipe.fill(start);
+      await studio.writeRecipe(start);
       await expect(studio.method).toHaveValue('varm');
       await expect(studio.method).toBeEnabled();
       await studio.chooseMethod(name);
-      await expect(studio.recipe).toHaveValue(new RegExp(`^merge_method: ${name}$`, 'm'));
-      const models = [...(await studio.text()).matchAll(/- model: (\w+)/g)].map(([, model]) => model ?? '');
+      await studio.expectRecipe(new RegExp(`^merge_method: ${name}$`, 'm'));
+      const models = [...(await studio.recipeText()).matchAll(/- model: (\w+)/g)].map(([, model]) => model ?? '');
       expect(models.length).toBeGreaterThanOrEqual(method.models.min);
       expect(models.length).toBeLessThanOrEqual(method.models.max);
       await studio.merge();

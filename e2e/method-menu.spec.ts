@@ -34,7 +34,7 @@ test('a method is found by the keyboard alone', async ({ page }) => {
   await page.keyboard.press('Enter');
   await expect(finder).toHaveCount(0);
   await expect(studio.method).toHaveValue('dare_ties');
-  await expect(studio.recipe).toHaveValue(/merge_method: dare_ties/);
+  await studio.expectRecipe(/merge_method: dare_ties/);
 
   await test.step('nothing found, and nothing changed', async () => {
     await studio.button('Find a method').click();
@@ -48,19 +48,19 @@ test('a method is found by the keyboard alone', async ({ page }) => {
 });
 
 test('a method that takes one model asks which', async ({ page }) => {
-  const before = await studio.text();
+  const before = await studio.recipeText();
   await studio.method.selectOption({ label: 'SLERP' });
   const question = page.getByRole('group', { name: 'Models for SLERP' });
   await expect(question).toContainText('SLERP takes one model beside the base, parrot-base.');
   // Nothing has happened yet.
-  await expect(studio.recipe).toHaveValue(before);
+  await studio.expectRecipe(before);
   await question.getByRole('button', { name: 'Keep Variation ratio (VaRM)' }).click();
   await expect(studio.method).toHaveValue('varm');
 
   await studio.method.selectOption({ label: 'SLERP' });
   await question.getByRole('radio', { name: 'parrot-spell' }).check();
   await question.getByRole('button', { name: 'Use SLERP' }).click();
-  await expect(studio.recipe).toHaveValue(
+  await studio.expectRecipe(
     /merge_method: slerp\nbase_model: parrot-base\nmodels:\n {2}- model: parrot-spell\n/,
   );
   await expect(studio.map).toBeVisible();
@@ -74,7 +74,7 @@ test('a method that takes one model asks which', async ({ page }) => {
   await test.step('and one step back brings all of it again', async () => {
     await studio.button('Undo').click();
     await studio.button('Undo').click();
-    await expect(studio.recipe).toHaveValue(before);
+    await studio.expectRecipe(before);
   });
 
   await test.step('exactly two', async () => {
@@ -86,7 +86,7 @@ test('a method that takes one model asks which', async ({ page }) => {
     await expect(two.getByRole('button', { name: 'Use NuSLERP' })).toBeDisabled();
     await two.getByRole('checkbox', { name: 'parrot-spell' }).check();
     await two.getByRole('button', { name: 'Use NuSLERP' }).click();
-    await expect(studio.recipe).toHaveValue(/parrot-shout[^]*parrot-spell/);
+    await studio.expectRecipe(/parrot-shout[^]*parrot-spell/);
     await expect(studio.checkpoint('parrot-mirror')).toContainText(
       'NuSLERP takes exactly two models; take one out first.',
     );
@@ -99,25 +99,25 @@ test('weights survive a change of method; what the new one lacks goes in the sam
   await studio.field('density of parrot-shout').fill('0.5');
   await studio.field('epsilon of parrot-shout').fill('0.1');
   await studio.field('seed').fill('123456789');
-  await expect(studio.recipe).toHaveValue(/seed: 123456789/);
+  await studio.expectRecipe(/seed: 123456789/);
   await expect(studio.slider('seed')).toHaveCount(0);
   await studio.button('Draw another seed').click();
-  await expect(studio.recipe).not.toHaveValue(/seed: 123456789$/m);
-  const before = await studio.text();
+  await studio.expectRecipeWithout(/seed: 123456789$/m);
+  const before = await studio.recipeText();
 
   await studio.chooseMethod('ties');
   await expect(studio.field('weight of parrot-shout')).toHaveValue('0.4');
   await expect(studio.field('density of parrot-shout')).toHaveValue('0.5');
-  await expect(studio.recipe).not.toHaveValue(/epsilon|seed/);
+  await studio.expectRecipeWithout(/epsilon|seed/);
   await expect(page.getByText('int8_mask')).toHaveCount(0);
   await studio.button('Undo').click();
-  await expect(studio.recipe).toHaveValue(before);
+  await studio.expectRecipe(before);
 });
 
 test('a recipe of slices is shown and merged, and edited as text', async ({ page }, info) => {
   const half = (model: string, from: number, to: number) =>
     `  - sources:\n      - model: ${model}\n        layer_range: [${from}, ${to}]\n`;
-  await studio.recipe.fill(
+  await studio.writeRecipe(
     `merge_method: passthrough\nslices:\n${half('parrot-shout', 0, 3)}${half('parrot-spell', 1, 4)}dtype: bfloat16\n`,
   );
   await expect(studio.method).toHaveValue('passthrough');
@@ -141,7 +141,7 @@ test('a recipe goes to mergekit by the clipboard, or says why it cannot', async 
   await page.keyboard.press('Escape');
   await studio.chooseMethod('ties');
   await studio.field('density of parrot-shout').fill('0.5');
-  await expect(studio.recipe).toHaveValue(/density: 0.5/);
+  await studio.expectRecipe(/density: 0.5/);
   await studio.button('Copy').click();
   await expect(item).toBeEnabled();
   await item.click();
@@ -153,7 +153,7 @@ test('a recipe goes to mergekit by the clipboard, or says why it cannot', async 
 });
 
 test('a recipe of several parts is merged in one go', async ({ page }, info) => {
-  await studio.recipe.fill(
+  await studio.writeRecipe(
     'name: first\nmerge_method: linear\nmodels:\n  - model: parrot-shout\n    parameters: {weight: 1}\n  - model: parrot-spell\n    parameters: {weight: 1}\n---\nmerge_method: slerp\nbase_model: parrot-base\nmodels:\n  - model: first\nparameters: {t: 0.5}\n',
   );
   await expect(studio.method).toHaveValue('slerp');

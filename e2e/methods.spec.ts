@@ -44,7 +44,7 @@ for (const { kind, dtype, maxShardBytes } of families) {
           await expect(studio.button('Save')).toBeEnabled();
           const saved = await unpack(await studio.save(), info.outputPath(`saved-${saves}`));
           expect(new Set([...saved.tensors.values()].map((tensor) => tensor.dtype))).toEqual(new Set([dtype]));
-          expect(textOf(saved, 'fusewright.yml')).toBe(await studio.text());
+          expect(textOf(saved, 'fusewright.yml')).toBe(await studio.recipeText());
           expectNear(saved, expected);
         });
       },
@@ -78,12 +78,12 @@ async function varmByWeightAndTemperature({ studio, base, models, expectSaved }:
   await studio.combobox('granularity').selectOption('row');
   await expectSaved(varm(base, models, { ...settings, granularity: 'row' }));
   await studio.button('Unset temperature').click();
-  await expect(studio.recipe).not.toHaveValue(/temperature/);
+  await studio.expectRecipeWithout(/temperature/);
 }
 
 async function linearBySliders({ studio, models, expectSaved }: Bench) {
   await studio.method.selectOption({ label: 'Linear' });
-  await expect(studio.recipe).toHaveValue(/merge_method: linear/);
+  await studio.expectRecipe(/merge_method: linear/);
   // What the two methods share stays as it was set; the sliders take it from there with the keyboard alone.
   await expect(studio.field('weight of m1')).toHaveValue('2.5');
   await studio.slider('weight of m1').focus();
@@ -99,7 +99,7 @@ async function linearBySliders({ studio, models, expectSaved }: Bench) {
   }
   await expectSaved(linear(models, (k) => weights[k] ?? 0, true));
   await page(studio).getByRole('switch', { name: 'normalize' }).click();
-  await expect(studio.recipe).toHaveValue(/normalize: false/);
+  await studio.expectRecipe(/normalize: false/);
   await expectSaved(linear(models, (k) => weights[k] ?? 0, false));
 }
 

@@ -1,16 +1,10 @@
-/** A browser without WebGPU: the page says that the CPU computes and why, and does everything it does elsewhere. */
+/** A browser without WebGPU (`playwright.config.ts` runs it so): the page says that the CPU computes and why, and does everything it does elsewhere. */
 
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { readModel, varm } from '../src/cli/test/oracle.ts';
-import { CHROMIUM_FLAGS, findChromium } from '../tools/chromium.mjs';
 import { expectNear, unpack } from './saved-model.ts';
 import { Studio } from './studio.ts';
-
-const executablePath = findChromium();
-const flags = CHROMIUM_FLAGS.filter((flag) => !/webgpu|vulkan/i.test(flag));
-
-test.use({ launchOptions: { args: flags, ...(executablePath === undefined ? {} : { executablePath }) } });
 
 test('samples on the CPU', async ({ page }, info) => {
   const studio = new Studio(page);

@@ -217,9 +217,9 @@ test('single files with names of their own', async ({ page }, info) => {
   for (const name of Object.values(names)) await expect(studio.checkpoint(name)).toBeVisible();
   await expect(studio.checkpoint('my-base').getByRole('radio', { name: 'Base' })).toBeChecked();
   await studio.checkpoint('poet').getByRole('radio', { name: 'Base' }).check();
-  await expect(studio.recipe).toHaveValue(/base_model: poet/);
+  await studio.expectRecipe(/base_model: poet/);
   await studio.checkpoint('my-base').getByRole('radio', { name: 'Base' }).check();
-  await expect(studio.recipe).toHaveValue(/base_model: my-base/);
+  await studio.expectRecipe(/base_model: my-base/);
   await expectMerged(studio, root, info.outputPath('saved'));
 });
 

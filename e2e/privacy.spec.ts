@@ -45,7 +45,7 @@ test('no request leaves the page, and nothing complains', async ({ page, context
     await writeFamily(root, { kind: 'llama', dtype: 'F32' });
     await studio.addFolder(root);
     await expect(studio.checkpoints.getByRole('group')).toHaveCount(7);
-    await studio.recipe.fill('merge_method: linear\nmodels:\n  - model: m1\n  - model: m2\n');
+    await studio.writeRecipe('merge_method: linear\nmodels:\n  - model: m1\n  - model: m2\n');
     await studio.merge();
     await studio.save();
     expect(

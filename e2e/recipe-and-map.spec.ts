@@ -30,7 +30,7 @@ test.beforeEach(async ({ page }, info) => {
   await studio.visit();
   await studio.addFolder(root);
   await expect(studio.map).toBeVisible();
-  await studio.recipe.fill(RECIPE);
+  await studio.writeRecipe(RECIPE);
   await expect(studio.field('weight of m1')).toHaveValue('2');
   // The map follows a moment later.
   await expect(studio.cell('model.norm', 'outside layers', 'm1')).toHaveText(
@@ -73,11 +73,11 @@ function expected(shareOf: (tensor: string) => number | null): Map<string, Float
 test('a recipe that is edited by hand moves the controls and the map', async ({ page }) => {
   const studio = new Studio(page);
   const before = await studio.cell('layer 0', 'mlp', 'm1').innerText();
-  await studio.recipe.fill(RECIPE.replace('weight: 2', 'weight: 0.5').replace('statistic: square', 'statistic: abs'));
+  await studio.writeRecipe(RECIPE.replace('weight: 2', 'weight: 0.5').replace('statistic: square', 'statistic: abs'));
   await expect(studio.slider('weight of m1')).toHaveValue('0.5');
   await expect(studio.combobox('statistic')).toHaveValue('abs');
   await expect(studio.cell('layer 0', 'mlp', 'm1')).not.toHaveText(before);
-  await studio.recipe.fill(
+  await studio.writeRecipe(
     'merge_method: task_arithmetic\nbase_model: m2\nmodels:\n  - model: m1\n    parameters:\n      weight: 0.25\n',
   );
   await expect(studio.method).toHaveValue('task_arithmetic');
@@ -103,8 +103,8 @@ test('a drag on a cell sets its share; the bytes follow, and one undo takes it b
   await page.mouse.down();
   for (let i = 1; i <= 8; i++) await page.mouse.move(x, y + way * i * 5);
   await page.mouse.up();
-  await expect(studio.recipe).toHaveValue(/share:/);
-  const text = await studio.text();
+  await studio.expectRecipe(/share:/);
+  const text = await studio.recipeText();
   const [, filter, value] = /filter: (\S+)\n\s+value: (\S+)/.exec(text) ?? [];
   expect(filter).toBe('model.layers.1.mlp.');
   const share = Number(value);
@@ -122,10 +122,10 @@ test('a drag on a cell sets its share; the bytes follow, and one undo takes it b
   );
 
   await studio.button('Undo').click();
-  await expect(studio.recipe).toHaveValue(RECIPE);
+  await studio.expectRecipe(RECIPE);
   await expect(cell).toHaveText(before.toFixed(2));
   await studio.button('Redo').click();
-  await expect(studio.recipe).toHaveValue(text);
+  await studio.expectRecipe(text);
 });
 
 test('the same with the keyboard: arrows, plus, Enter, Delete', async ({ page }, info) => {
@@ -142,11 +142,11 @@ test('the same with the keyboard: arrows, plus, Enter, Delete', async ({ page },
     const key = start > 0.5 ? '-' : '+';
     await page.keyboard.press(key);
     await page.keyboard.press(key);
-    await expect(studio.recipe).toHaveValue(/filter: model\.layers\.0\.self_attn\./);
+    await studio.expectRecipe(/filter: model\.layers\.0\.self_attn\./);
     const moved = async () => Math.abs(Number(await cell.innerText()) - start);
     await expect.poll(async () => Math.abs((await moved()) - 0.1) < 0.011).toBe(true);
     await page.keyboard.press('Delete');
-    await expect(studio.recipe).toHaveValue(RECIPE);
+    await studio.expectRecipe(RECIPE);
   });
 
   await test.step('Enter opens the sliders', async () => {
@@ -172,16 +172,16 @@ test('the same with the keyboard: arrows, plus, Enter, Delete', async ({ page },
   );
 
   await test.step('Delete gives it back, and that is one step too', async () => {
-    const text = await studio.text();
+    const text = await studio.recipeText();
     await cell.focus();
     await page.keyboard.press('Delete');
-    await expect(studio.recipe).toHaveValue(RECIPE);
+    await studio.expectRecipe(RECIPE);
     await expect(cell).toHaveText(start.toFixed(2));
     await cell.focus();
     await page.keyboard.press('Control+z');
-    await expect(studio.recipe).toHaveValue(text);
+    await studio.expectRecipe(text);
     await page.keyboard.press('Control+Shift+z');
-    await expect(studio.recipe).toHaveValue(RECIPE);
+    await studio.expectRecipe(RECIPE);
   });
 });
 
@@ -204,25 +204,25 @@ test('a row, all rows back', async ({ page }, info) => {
 
   await test.step('a click opens a cell, and gives it back', async () => {
     const cell = studio.cell('layer 0', 'mlp', 'm2');
-    const before = await studio.text();
+    const before = await studio.recipeText();
     await cell.click();
     const editor = page.getByRole('dialog', { name: 'Weights of layer 0 mlp' });
     await editor.getByRole('spinbutton', { name: 'layer 0 mlp m2 value' }).fill('0.9');
-    await expect(studio.recipe).toHaveValue(/model\.layers\.0\.mlp\./);
+    await studio.expectRecipe(/model\.layers\.0\.mlp\./);
     await editor.getByRole('button', { name: 'Give back to the method' }).click();
-    await expect(studio.recipe).toHaveValue(before);
+    await studio.expectRecipe(before);
     await editor.getByRole('button', { name: 'Done' }).click();
   });
 
   await studio.button('Reset weights').click();
-  await expect(studio.recipe).toHaveValue(RECIPE);
+  await studio.expectRecipe(RECIPE);
   await expect(studio.button('Reset weights')).toBeDisabled();
 });
 
 test('every control is one step of the history', async ({ page }) => {
   const studio = new Studio(page);
-  const texts = [await studio.text()];
-  const note = async () => texts.push(await studio.text());
+  const texts = [await studio.recipeText()];
+  const note = async () => texts.push(await studio.recipeText());
   await studio.combobox('granularity').selectOption('row');
   await note();
   await studio.field('weight of m2').fill('1.25');
@@ -237,11 +237,11 @@ test('every control is one step of the history', async ({ page }) => {
   for (const text of texts.slice(0, 4)) for (const comment of COMMENTS) expect(text).toContain(comment);
   for (const text of texts.toReversed().slice(1)) {
     await studio.button('Undo').click();
-    await expect(studio.recipe).toHaveValue(text);
+    await studio.expectRecipe(text);
   }
   for (const text of texts.slice(1)) {
     await studio.button('Redo').click();
-    await expect(studio.recipe).toHaveValue(text);
+    await studio.expectRecipe(text);
   }
 });
 
@@ -252,16 +252,16 @@ test('a recipe is downloaded as it stands, and opened again', async ({ page }, i
   const path = info.outputPath('fusewright.yml');
   await download.saveAs(path);
   await studio.method.selectOption({ label: 'Linear' });
-  await expect(studio.recipe).not.toHaveValue(RECIPE);
+  await studio.expectRecipeWithout(RECIPE);
   await page.getByLabel('Open a recipe file').setInputFiles(path);
-  await expect(studio.recipe).toHaveValue(RECIPE);
+  await studio.expectRecipe(RECIPE);
   await expect(studio.method).toHaveValue('varm');
 
   await test.step('also before the models, and by the same way as they', async () => {
     await page.reload();
     await studio.addFiles(path);
     await studio.addFolder(root);
-    await expect(studio.recipe).toHaveValue(RECIPE);
+    await studio.expectRecipe(RECIPE);
     await expect(studio.map).toBeVisible();
   });
 });

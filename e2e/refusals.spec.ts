@@ -127,7 +127,7 @@ test('a recipe with a typing error', async ({ page }, info) => {
   await studio.visit();
   await studio.addFolder(root);
   await expect(studio.button('Save')).toBeEnabled();
-  const good = await studio.text();
+  const good = await studio.recipeText();
   for (const [wrong, said] of [
     [good.replace('granularity', 'granularty'), /line \d+.*granularty.*Did you mean 'granularity'\?/s],
     [good.replace('merge_method: varm', 'merge_method: varn'), /line 1.*varn.*Did you mean 'varm'\?/s],
@@ -135,7 +135,7 @@ test('a recipe with a typing error', async ({ page }, info) => {
     [`${good}models: [`, /line \d+/],
   ] as const) {
     expect(wrong).not.toBe(good);
-    await studio.recipe.fill(wrong);
+    await studio.writeRecipe(wrong);
     const problems = page.locator('#recipe-problems');
     await expect(problems).toContainText(said);
     const line = Number(/line (\d+)/.exec(await problems.innerText())?.[1]);
@@ -147,9 +147,9 @@ test('a recipe with a typing error', async ({ page }, info) => {
     await expect(studio.method).toBeDisabled();
     await expectNoStack(page);
   }
-  await studio.recipe.fill(good);
+  await studio.writeRecipe(good);
   await expect(studio.button('Merge')).toBeEnabled();
-  await studio.recipe.fill(good.replace('model: m2', 'model: m3'));
+  await studio.writeRecipe(good.replace('model: m2', 'model: m3'));
   await expect(studio.status).toContainText('m3');
   await studio.button('Merge').click();
   await expect(studio.status).toContainText('m3');

@@ -98,7 +98,7 @@ test('open samples, merge, chat, change, compare, save', async ({ page }, info) 
   });
 
   await test.step('the saved bytes are the oracle’s', async () => {
-    const recipe = await studio.text();
+    const recipe = await studio.recipeText();
     const download = await studio.save();
     expect(download.suggestedFilename()).toBe('merged.zip');
     await expect(studio.status).toContainText(/^Saved as merged\.zip/);

@@ -64,7 +64,7 @@ export class Studio {
     await this.method.selectOption(name);
     const answer = this.page.getByRole('group', { name: /^Models for / }).getByRole('button', { name: /^Use / });
     if ((await answer.count()) > 0) await answer.click();
-    await expect(this.recipe).toHaveValue(new RegExp(`^merge_method: ${name}$`, 'm'));
+    await this.expectRecipe(new RegExp(`^merge_method: ${name}$`, 'm'));
   }
 
   /** A cell of the map, by row, column and model. */
@@ -78,8 +78,14 @@ export class Studio {
     await expect(this.status).toContainText(/WebGPU|CPU/);
   }
 
+  /**
+   * Opens the samples and nothing more, by the address that people link to. The button on the empty page also merges
+   * them and asks a question, which is another story (`first-question.spec.ts`).
+   */
   async openSamples(): Promise<void> {
-    await this.button('Open samples').click();
+    await this.page.evaluate(() => {
+      location.hash = '#samples';
+    });
     await expect(this.checkpoints.getByRole('group')).toHaveCount(4);
     await expect(this.map).toBeVisible();
   }
@@ -111,9 +117,36 @@ export class Studio {
     return Number(/\(blend (\d+),/.exec(await this.status.innerText())?.[1] ?? 0);
   }
 
-  /** The text of the recipe. */
-  text(): Promise<string> {
-    return this.recipe.inputValue();
+  /** The text of the recipe, read off the editor's lines. */
+  recipeText(): Promise<string> {
+    return this.recipe.evaluate((element) => {
+      // A plain field until the editor has been loaded.
+      if (element instanceof HTMLTextAreaElement) return element.value;
+      const lines = [...element.children];
+      const isWhole = lines.every(
+        (line) => line.matches('.cm-line') && line.querySelector('.cm-foldPlaceholder') === null,
+      );
+      if (!isWhole) throw new Error('the editor does not show every line of the recipe');
+      return lines.map((line) => line.textContent ?? '').join('\n');
+    });
+  }
+
+  /** Waits until the recipe is a text, or matches. */
+  async expectRecipe(wanted: string | RegExp): Promise<void> {
+    const text = expect.poll(() => this.recipeText());
+    await (typeof wanted === 'string' ? text.toBe(wanted) : text.toMatch(wanted));
+  }
+
+  /** Waits until the recipe is another text, or does not match any more. */
+  async expectRecipeWithout(unwanted: string | RegExp): Promise<void> {
+    const text = expect.poll(() => this.recipeText()).not;
+    await (typeof unwanted === 'string' ? text.toBe(unwanted) : text.toMatch(unwanted));
+  }
+
+  /** Replaces the whole recipe, as a person who pastes one does. */
+  async writeRecipe(text: string): Promise<void> {
+    await this.recipe.fill(text);
+    await this.expectRecipe(text);
   }
 
   /** Sends a message and waits for the whole reply; gives what the log shows for this turn, line by line. */

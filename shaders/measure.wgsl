@@ -1,13 +1,24 @@
 // Measure: what `sums.wgsl` adds up for statistics: the upper triangle of the Gram matrix column by column, then per
 // value its absolute sum, and where IS_PLAIN its maximum and how often it is not zero. The values are the deltas, or
 // the sources themselves, the base first.
-// Values are scaled by 2^20, so that squares of changes down to 1e-25 do not underflow; an exact factor.
+// Where IS_SURVEYED the values are deltas, and behind these stand per pair of models the elements that both changed in
+// opposite directions, the elements that any two did, and the base's squares; changes are counted by size (sizes.wgsl).
+// Values are scaled by 2^20, but for the base in a survey, so that squares of changes down to 1e-25 do not underflow; an exact factor.
 
 const PAIRS = MEASURED * (MEASURED + 1u) / 2u;
 const MEASURE_SCALE = 1048576.0;
 
 fn is_maximum(quantity: u32) -> bool {
   return quantity >= PAIRS + MEASURED && quantity < PAIRS + 2u * MEASURED;
+}
+
+// By the bits: a product could vanish.
+fn is_change(value: f32) -> bool {
+  return (bitcast<u32>(value) & 0x7fffffffu) != 0u;
+}
+
+fn is_down(value: f32) -> bool {
+  return (bitcast<u32>(value) >> 31u) == 1u;
 }
 
 fn visit_element(i: u32) {
@@ -30,7 +41,28 @@ fn visit_element(i: u32) {
     if (IS_PLAIN) {
       add(PAIRS + MEASURED + k, size);
       // By the bits: NaN is a change too.
-      add(PAIRS + 2u * MEASURED + k, select(0.0, 1.0, (bitcast<u32>(value[k]) & 0x7fffffffu) != 0u));
+      add(PAIRS + 2u * MEASURED + k, select(0.0, 1.0, is_change(value[k])));
     }
+  }
+  if (IS_SURVEYED) {
+    let first = PAIRS + 3u * MEASURED;
+    var has_up = false;
+    var has_down = false;
+    for (var k = 0u; k < MODELS; k++) {
+      let own = value[k];
+      if (is_change(own)) {
+        has_up = has_up || !is_down(own);
+        has_down = has_down || is_down(own);
+        for (var j = 0u; j < MODELS; j++) {
+          if (j < k && is_change(value[j]) && is_down(value[j]) != is_down(own)) {
+            add(first + k * (k - 1u) / 2u + j, 1.0);
+          }
+        }
+        count_size(k, own);
+      }
+    }
+    let contested = first + MODELS * (MODELS - 1u) / 2u;
+    add(contested, select(0.0, 1.0, has_up && has_down));
+    add(contested + 1u, pivot * pivot);
   }
 }

@@ -1,6 +1,7 @@
 // Sums: a reduction around an element function, which calls `add(quantity, value)`. Sums are f32 within a block of
 // the tensor or of a row (`sum_blocks`: one workgroup each), or over 32 rows of a column (`sum_columns`: one thread each);
-// the host adds these partial sums in f64. QUANTITIES, `is_maximum` and `visit_element` are composed around it.
+// the host adds these partial sums in f64. QUANTITIES, `is_maximum`, `visit_element` and `leave_counts` (what a workgroup
+// counted beside its sums) are composed around it.
 
 const SUM_LANES = 64u;
 const COLUMN_BLOCK_ROWS = 32u;
@@ -59,6 +60,9 @@ fn sum_blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
       result[piece.output_word + item * QUANTITIES + start + lane] = total;
     }
     workgroupBarrier();
+  }
+  if (is_inside) {
+    leave_counts(lane);
   }
 }
 

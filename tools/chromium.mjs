@@ -39,6 +39,9 @@ export const CHROMIUM_FLAGS = [
   '--no-first-run',
 ];
 
+/** The same without WebGPU. */
+export const CPU_CHROMIUM_FLAGS = CHROMIUM_FLAGS.filter((flag) => !/webgpu|vulkan/i.test(flag));
+
 /** @param {string} path */
 function isProgram(path) {
   try {

@@ -52,8 +52,13 @@ export interface CompiledKernel {
   /** Address of totals: `TOTAL_BYTES` each, in lanes that are to be joined as `joinOf` says; or `totalsStride` each over columns. */
   readonly totals: number;
   readonly quantities: number;
-  /** Whether a total's lanes are two float64 to be added, two of which the larger counts, or four float32 likewise. */
-  readonly joinOf: (quantity: number) => 'sum' | 'maximum' | 'float32 maximum';
+  /**
+   * Whether a total's lanes are two float64 to be added, two of which the larger counts, four float32 likewise, or four
+   * counts to be added.
+   */
+  readonly joinOf: (quantity: number) => 'sum' | 'maximum' | 'float32 maximum' | 'count';
   /** Bytes from one quantity's column totals (float64) to the next one's; 0 where totals are not over columns. */
   readonly totalsStride: number;
+  /** Where it counts changes by size, per model (see `size-counts.ts`); absent where it does not. */
+  readonly sizes?: { readonly address: number; readonly models: number };
 }

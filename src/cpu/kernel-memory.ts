@@ -45,6 +45,10 @@ export class KernelMemory {
       const [a, b, c, d] = this.f32.subarray(2 * at, 2 * at + 4);
       return Math.max(a ?? 0, b ?? 0, c ?? 0, d ?? 0);
     }
+    if (join === 'count') {
+      const [a, b, c, d] = this.u32.subarray(2 * at, 2 * at + 4);
+      return (a ?? 0) + (b ?? 0) + (c ?? 0) + (d ?? 0);
+    }
     const [a, b] = [this.f64[at] ?? 0, this.f64[at + 1] ?? 0];
     return join === 'sum' ? a + b : Math.max(a, b);
   }

@@ -21,6 +21,7 @@ import { KernelMemory } from './kernel-memory.ts';
 import { kernelKey, kernelShape, ranksAreShort, type KernelEntry } from './kernel-shape.ts';
 import { compileMeasure, type MeasureShape } from './measure.ts';
 import { PieceSums } from './piece-sums.ts';
+import { clearSizes, sizesAt } from './size-counts.ts';
 import { isByLines } from './tensor-numbers.ts';
 import { TileRunner, type Kernel, type Ranks } from './tile-runner.ts';
 import { functionOf } from './wasm.ts';
@@ -164,9 +165,13 @@ export class CpuKernels {
     const { sums } = this.#workplace;
     const subject = { piece, numbers: null, ranks: null };
     let plain: Float64Array | null = null;
+    let sizes: Float64Array | null = null;
     if (kind.plain) {
-      const kernel = this.#measure({ dtypes, from, over: 'block' });
+      const kernel = this.#measure({ dtypes, from, over: 'block', isSurveyed: kind.isSurveyed === true });
+      const { memory } = this.#workplace;
+      if (kernel.sizes) clearSizes(memory, kernel.sizes.address, kernel.sizes.models);
       plain = sums.overBlocks(kernel, subject, false);
+      if (kernel.sizes) sizes = sizesAt(memory, kernel.sizes.address, kernel.sizes.models);
       const count = dtypes.length - (from === 'deltas' ? 1 : 0);
       const pairs = pairCount(count);
       for (let at = 0; at < plain.length; at += kernel.quantities) {
@@ -178,10 +183,10 @@ export class CpuKernels {
     }
     let lines: Float64Array | null = null;
     if (kind.axis !== null) {
-      const kernel = this.#measure({ dtypes, from, over: kind.axis });
+      const kernel = this.#measure({ dtypes, from, over: kind.axis, isSurveyed: false });
       lines = kind.axis === 'column' ? sums.overColumns(kernel, subject) : sums.overRows(kernel, subject);
     }
-    return { plain, lines };
+    return { plain, lines, sizes };
   }
 
   /** Gives the memory back; what is asked for next is compiled again. */
@@ -208,7 +213,7 @@ export class CpuKernels {
   }
 
   #measure(shape: MeasureShape): Kernel {
-    const key = [shape.from, shape.over, ...shape.dtypes].join(' ');
+    const key = [shape.from, shape.over, shape.isSurveyed, ...shape.dtypes].join(' ');
     let kernel = this.#measures.get(key);
     if (!kernel) {
       kernel = this.#instance(compileMeasure(shape));

@@ -60,6 +60,13 @@ export class Totals {
     builder.release(address);
   }
 
+  /** Counts the lanes of a mask, in four 32-bit integers; not over columns. */
+  takeCount(q: number, mask: Code): void {
+    const local = this.#local(q);
+    // A mask is minus one.
+    this.#loop.builder.emit(get(local), mask, V.i32x4_sub, set(local));
+  }
+
   /** Takes four float32 lanes as a maximum (NaN wins). */
   takeMaximum(q: number, lanes: Code): void {
     const { builder } = this.#loop;

@@ -6,7 +6,7 @@
 
 import type { BlendedDtype } from '../formats/dtype.ts';
 import { shaderText } from '../methods/index.ts';
-import { LEAST_SET, measuredQuantities } from '../methods/kernel.ts';
+import { LEAST_SET, measuredQuantities, surveyQuantities } from '../methods/kernel.ts';
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
 import { numberPlaces } from './numbers.ts';
 import { unrolled } from './unroll.ts';
@@ -144,6 +144,12 @@ function methodText(method: Method, sources: SourceShape): string {
 /** Sums passes call it; in other kernels it has nothing to add to. */
 const NO_SUMS = 'fn add(quantity: u32, value: f32) {\n}';
 
+/** Most sums count nothing beside. */
+const NO_COUNTS = 'fn leave_counts(lane: u32) {\n}';
+
+/** Measuring without a survey. */
+const NO_SIZES = 'fn count_size(k: u32, change: f32) {\n}';
+
 /** Kernels that read no numbers have no lines to find. */
 const NO_LINES = 'fn find_lines() {\n}';
 
@@ -186,6 +192,7 @@ export function composeSums(method: Method, pass: SumPass, sources: SourceShape)
     `const QUANTITIES = ${pass.quantities(modelCount(sources))}u;`,
     `fn is_maximum(quantity: u32) -> bool {\n  return ${pass.isMaximum === true};\n}`,
     `fn visit_element(i: u32) {\n  ${pass.name}(i);\n}`,
+    NO_COUNTS,
     shaderText('blocks'),
     shaderText('sums'),
   ].join('\n');
@@ -208,6 +215,8 @@ export interface MeasureShape {
   readonly from: 'deltas' | 'sources';
   /** Whether maxima and counts are wanted too. */
   readonly isPlain: boolean;
+  /** Whether a survey's figures are; only of plain deltas with a base. */
+  readonly isSurveyed: boolean;
 }
 
 /** How many values are measured: the models' deltas, or the sources. */
@@ -216,8 +225,9 @@ export function measuredCount(sources: SourceShape, from: MeasureShape['from']):
 }
 
 /** The text of a measuring kernel; entry points as of a sums pass. */
-export function composeMeasure(sources: SourceShape, { from, isPlain }: MeasureShape): string {
+export function composeMeasure(sources: SourceShape, { from, isPlain, isSurveyed }: MeasureShape): string {
   const count = measuredCount(sources, from);
+  const quantities = measuredQuantities(count, isPlain) + (isSurveyed ? surveyQuantities(count) : 0);
   return [
     shaderText('prelude'),
     loads(sources),
@@ -225,8 +235,10 @@ export function composeMeasure(sources: SourceShape, { from, isPlain }: MeasureS
     `const FIRST_MODEL = ${count - modelCount(sources)}u;`,
     `const IS_DELTA = ${from === 'deltas'};`,
     `const IS_PLAIN = ${isPlain};`,
-    `const QUANTITIES = ${measuredQuantities(count, isPlain)}u;`,
+    `const IS_SURVEYED = ${isSurveyed};`,
+    `const QUANTITIES = ${quantities}u;`,
     NO_LINES,
+    ...(isSurveyed ? [shaderText('sizes')] : [NO_COUNTS, NO_SIZES]),
     unrolled(shaderText('measure'), modelCount(sources)),
     shaderText('blocks'),
     shaderText('sums'),
@@ -248,6 +260,7 @@ export function composeAudit(sources: SourceShape, out: BlendedDtype): string {
     'fn is_maximum(quantity: u32) -> bool {\n  return false;\n}',
     `fn merged_element(i: u32) -> f32 {\n  return ${merged};\n}`,
     NO_LINES,
+    NO_COUNTS,
     unrolled(shaderText('audit'), modelCount(sources)),
     shaderText('blocks'),
     shaderText('sums'),

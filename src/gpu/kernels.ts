@@ -72,7 +72,7 @@ export class Kernels {
   }
 
   measure(sources: SourceShape, shape: MeasureShape, over: Axis): Promise<GPUComputePipeline> {
-    const variant = `${sourceKey(sources)} ${shape.from} ${shape.isPlain}`;
+    const variant = `${sourceKey(sources)} ${shape.from} ${shape.isPlain} ${shape.isSurveyed}`;
     return this.#pipelines.get('measure', variant, () => composeMeasure(sources, shape), sumsEntry(over));
   }
 

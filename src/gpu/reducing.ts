@@ -3,7 +3,14 @@
  * is `reduction.ts`; what is summed is the kernel's.
  */
 
-import { type MeasuredPiece, type MeasureKind, measuredQuantities, pairCount } from '../methods/kernel.ts';
+import {
+  type MeasuredPiece,
+  type MeasureKind,
+  measuredQuantities,
+  pairCount,
+  SIZE_BINS,
+  surveyQuantities,
+} from '../methods/kernel.ts';
 import type { Method, SumPass } from '../methods/method.ts';
 import type { Batch } from './batch.ts';
 import { measuredCount, modelCount } from './compose.ts';
@@ -21,6 +28,8 @@ interface Job {
   readonly reduction: Reduction;
   readonly numbers: Uint32Array | null;
   readonly pipeline: GPUComputePipeline;
+  /** Where what the kernel counts beside its sums is added up; null where it counts nothing. */
+  readonly counts: Float64Array | null;
 }
 
 /** A sums pass of a method: see `Arithmetic.sums`. */
@@ -40,6 +49,7 @@ export async function sumPieces(
         reduction: { shape, over: pass.over, quantities, isMaximum: pass.isMaximum === true },
         numbers: encodeNumbers(method, shape, numbers).words,
         pipeline: await space.kernels.sums(method, pass, shape),
+        counts: null,
       };
     }),
   );
@@ -51,7 +61,7 @@ export async function measurePieces(
   space: Workspace,
   batch: Batch,
   pieces: readonly number[],
-  { plain, axis, from }: MeasureKind,
+  { plain, axis, from, isSurveyed = false }: MeasureKind,
 ): Promise<MeasuredPiece[]> {
   const axes = [...(plain ? (['tensor'] as const) : []), ...(axis ? [axis] : [])];
   const jobs = await Promise.all(
@@ -59,12 +69,15 @@ export async function measurePieces(
       axes.map(async (over): Promise<Job> => {
         const shape = batch.shape(piece);
         const isPlain = over === 'tensor';
-        const quantities = measuredQuantities(measuredCount(shape, from), isPlain);
+        const count = measuredCount(shape, from);
+        const hasSurvey = isPlain && isSurveyed;
+        const quantities = measuredQuantities(count, isPlain) + (hasSurvey ? surveyQuantities(count) : 0);
         return {
           piece,
           reduction: { shape, over, quantities, isMaximum: false },
           numbers: null,
-          pipeline: await space.kernels.measure(shape, { from, isPlain }, over),
+          pipeline: await space.kernels.measure(shape, { from, isPlain, isSurveyed: hasSurvey }, over),
+          counts: hasSurvey ? new Float64Array(count * SIZE_BINS) : null,
         };
       }),
     ),
@@ -75,13 +88,13 @@ export async function measurePieces(
     const own = results.slice(p * axes.length, (p + 1) * axes.length);
     const blocks = plain ? (own[0] ?? null) : null;
     const lines = axis ? (own.at(-1) ?? null) : null;
-    const quantities = measuredQuantities(count, true);
+    const quantities = measuredQuantities(count, true) + (isSurveyed ? surveyQuantities(count) : 0);
     if (blocks) unscale(blocks, count, (i) => i % quantities);
     if (lines) {
       const width = lines.length / measuredQuantities(count, false);
       unscale(lines, count, (i) => Math.floor(i / width));
     }
-    return { plain: blocks, lines };
+    return { plain: blocks, lines, sizes: plain ? (jobs[p * axes.length]?.counts ?? null) : null };
   });
 }
 
@@ -135,16 +148,19 @@ function runGroup(
     const words = group.reduce((sum, part) => sum + part.words, 0);
     const result = take(words * 4);
     let word = 0;
+    let counters = 0;
     const dispatches = group.flatMap((part): Dispatch[] => {
       const job = jobs[part.of];
       if (!job) return [];
       const { fields, groups } = dispatchFields(job.reduction, part);
       const outputWord = word;
       word += part.words;
+      const counter = counters;
+      counters += job.counts?.length ?? 0;
       const scratchWord = ranking.wordOf(job.piece);
       return [
         {
-          fields: { ...batch.fields(job.piece), ...fields, outputWord, scratchWord },
+          fields: { ...batch.fields(job.piece), ...fields, outputWord, counter, scratchWord },
           numbers: job.numbers,
           pipeline: job.pipeline,
           groups,
@@ -154,7 +170,15 @@ function runGroup(
       ];
     });
     const wanted = { buffer: result.buffer, bytes: words * 4 };
-    const read = await space.run(batch, [...ranking.dispatches, ...dispatches], [wanted], 0);
+    const read = await space.run(batch, [...ranking.dispatches, ...dispatches], [wanted], counters);
+    let at = 0;
+    for (const { of } of group) {
+      const counts = jobs[of]?.counts;
+      counts?.forEach((count, i) => {
+        counts[i] = count + (read.counters[at + i] ?? 0);
+      });
+      at += counts?.length ?? 0;
+    }
     return new Float32Array(read.parts[0]?.buffer ?? new ArrayBuffer(0));
   });
 }

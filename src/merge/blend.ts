@@ -10,14 +10,16 @@ import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import type { Lineup } from './lineup.ts';
 import { allPlain, type FormOf, liveBytesOf, liveWishes, type LiveWeights } from './live-weights.ts';
-import { needsPasses, weightsMap, type WeightsMap } from './map.ts';
+import { type MapView, needsPasses, weightsMap, type WeightsMap } from './map.ts';
 import { plan, type Plan } from './plan.ts';
 import { watched, type Progress, type Watch } from './progress.ts';
-import { isMeasuringDue, type MeasureWish } from './evidence.ts';
+import { isMeasuringDue, MAP_WISH, type MeasureWish, PAGE_WISH, SURVEY_WISH } from './evidence.ts';
 import { Residents } from './holding.ts';
 import { type OutputPiece, Run } from './run.ts';
 import { Checksum } from './checksum.ts';
 import { Statistics } from './statistics.ts';
+import type { ChangeHistogram, Survey } from './survey.ts';
+import { histogramOf, survey } from './surveying.ts';
 
 /** What a blend did. */
 export interface BlendResult {
@@ -82,7 +84,12 @@ export class Blend {
   readonly #arithmetic: Arithmetic;
   #budgetBytes: number;
   readonly #statistics = new Map<string, Statistics>();
-  #kept: { readonly key: string; readonly residents: Residents | null; readonly bytes: number } | null = null;
+  #kept: {
+    readonly key: string;
+    readonly plan: Plan;
+    readonly residents: Residents | null;
+    readonly bytes: number;
+  } | null = null;
   #live: { readonly key: string; readonly weights: LiveWeights } | null = null;
   /** Source bytes per second of the last pass that read files; null before one. */
   #rate: number | null = null;
@@ -198,7 +205,7 @@ export class Blend {
     if (this.#kept?.key !== key) {
       this.#letGo();
       const bytes = plan.layout.batches.reduce((sum, batch) => sum + batch.sourceBytes, 0);
-      this.#kept = { key, residents: plan.mode === 'resident' ? new Residents() : null, bytes };
+      this.#kept = { key, plan, residents: plan.mode === 'resident' ? new Residents() : null, bytes };
     }
     return new Run(lineup, plan, this.#arithmetic, this.#kept.residents, this.#statisticsOf(lineup));
   }
@@ -208,6 +215,7 @@ export class Blend {
       phase,
       plan.layout.batches.reduce((sum, batch) => sum + batch.sourceBytes, 0),
       options.onProgress,
+      this.#kept?.residents?.count === plan.layout.batches.length,
     );
   }
 
@@ -221,16 +229,46 @@ export class Blend {
   }
 
   /** The weights map; measures what its figures need first. */
-  async map(lineup: Lineup, options: WorkOptions = {}): Promise<WeightsMap> {
+  async map(lineup: Lineup, options: WorkOptions = {}, view: MapView = {}): Promise<WeightsMap> {
     const plan = this.plan(lineup);
     const run = this.#runOf(lineup, plan);
-    await this.#measure(lineup, plan, run, { deltas: true }, options);
+    await this.#measure(lineup, plan, run, MAP_WISH, options);
     const statistics = this.#statisticsOf(lineup);
-    if (!needsPasses(lineup, statistics)) return weightsMap(lineup, statistics);
+    if (!needsPasses(lineup, statistics)) return weightsMap(lineup, statistics, null, view);
     // What passes find is kept: the merge that follows does not look for it again.
     const { signal } = options;
     const known = await run.weights({ signal, onBytes: this.#watch('measure', plan, options).onBytes });
-    return weightsMap(lineup, statistics, known);
+    return weightsMap(lineup, statistics, known, view);
+  }
+
+  /** Whether a survey of this lineup has to read anything first. */
+  isSurveyDue(lineup: Lineup): boolean {
+    return this.needsMeasuring(lineup, SURVEY_WISH);
+  }
+
+  /**
+   * The survey of a lineup whose method measures nothing itself; measures what is not known of it yet. Sources that are
+   * kept for the live blend are read where they are, and stay.
+   */
+  async survey(lineup: Lineup, options: WorkOptions = {}): Promise<Survey> {
+    if (this.isSurveyDue(lineup)) {
+      const statistics = this.#statisticsOf(lineup);
+      const kept = this.#kept?.key.startsWith(`${sourcesKey(lineup)}|`) ? this.#kept : null;
+      const plan = kept?.plan ?? this.plan(lineup);
+      const run =
+        kept || !this.#kept
+          ? kept
+            ? new Run(lineup, plan, this.#arithmetic, kept.residents, statistics)
+            : this.#runOf(lineup, plan)
+          : new Run(lineup, plan, this.#arithmetic, null, statistics);
+      await this.#measure(lineup, plan, run, SURVEY_WISH, options);
+    }
+    return survey(lineup, this.#statisticsOf(lineup));
+  }
+
+  /** How large the changes are, of one tensor or (null) of all; null where none were measured. Reads nothing. */
+  histogram(lineup: Lineup, tensor: string | null): ChangeHistogram | null {
+    return histogramOf(lineup, this.#statisticsOf(lineup), tensor);
   }
 
   /**
@@ -252,7 +290,7 @@ export class Blend {
     }
     const run = this.#runOf(lineup, plan);
     // Weights that are each tensor's own are found as the tensor comes by; only shared ones need a pass of their own.
-    const measureMs = plan.isMeasuredFirst ? await this.#measure(lineup, plan, run, null, options) : 0;
+    const measureMs = plan.isMeasuredFirst ? await this.#measure(lineup, plan, run, PAGE_WISH, options) : 0;
     const live = await this.#liveFor(lineup, formOf);
     live.written.clear();
     const watch = this.#watch('blend', plan, options);

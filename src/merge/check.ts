@@ -7,6 +7,7 @@
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { METHODS } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
+import { heardRecipe } from '../recipe/muted.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import {
   clashFindings,
@@ -21,7 +22,7 @@ import {
 } from './check-findings.ts';
 import { compareSideFiles, missingConfig } from './compare.ts';
 import { embeddings } from './embeddings.ts';
-import { finding, type Finding } from './finding.ts';
+import { finding, type Finding, listed } from './finding.ts';
 import { lineUp } from './line-up.ts';
 import type { Lineup } from './lineup.ts';
 import { leftOutFindings, misfitFindings } from './misfits.ts';
@@ -46,11 +47,12 @@ const unread: OpenStage = () => ({
 });
 
 /**
- * Checks a recipe against the open checkpoints.
+ * Checks a recipe against the open checkpoints. From here on its muted models do not exist.
  * @param find the checkpoint that a recipe's model string means, or undefined.
  * @param openStage merges what other recipes of the same text make, where their results are read.
  */
-export function check(recipe: Recipe, find: Find, openStage: OpenStage = unread): Check {
+export function check(written: Recipe, find: Find, openStage: OpenStage = unread): Check {
+  const recipe = heardRecipe(written);
   const made = new Map<string, Checkpoint>();
   const findAll: Find = (model) => made.get(model) ?? find(model);
   const findings: Finding[] = [];
@@ -205,7 +207,7 @@ function castOf(recipe: Recipe, method: Method, find: Find): { cast: Cast | null
       finding(
         'error',
         'too-few-models',
-        `${method.title} blends ${min === max ? min : `${min} to ${max}`} ${max === 1 ? 'model' : 'models'}${method.base === 'required' ? ' beside the base' : ''}; the recipe has ${models.length}.`,
+        `${method.title} blends ${min === max ? min : `${min} to ${max}`} ${max === 1 ? 'model' : 'models'}${method.base === 'required' ? ' beside the base' : ''}; the recipe has ${models.length}${mutedSentence(recipe)}`,
       ),
     );
   }
@@ -224,6 +226,13 @@ function castOf(recipe: Recipe, method: Method, find: Find): { cast: Cast | null
     );
   }
   return { cast: { recipe, method, base, models, donor, find }, findings };
+}
+
+/** How to come by more models, where some are muted; ends the sentence. */
+function mutedSentence({ muted = [] }: Recipe): string {
+  if (muted.length === 0) return '.';
+  const [are, one] = muted.length === 1 ? ['is', 'it'] : ['are', 'one of them'];
+  return ` that take part. ${listed(muted)} ${are} muted: unmute ${one} in the mixer, or remove 'muted: true' in the recipe.`;
 }
 
 /** Weights that come out as no number can be seen before anything is read, where they need no statistics. */

@@ -6,10 +6,11 @@
  */
 
 import { MalformedFault } from '../bytes/fault.ts';
-import { rowsOf } from '../methods/kernel.ts';
+import { rowsOf, surveyQuantities } from '../methods/kernel.ts';
 import type { LineSums, Pass, SumPass } from '../methods/method.ts';
 import { readsOf } from '../methods/reads.ts';
 import type { Arithmetic } from './arithmetic.ts';
+import { sumChanges } from './change-sums.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import { type Station, type Visit, visitDue, workAt } from './station.ts';
 import { ThresholdFinder } from './thresholds.ts';
@@ -26,12 +27,23 @@ import {
 } from './weights.ts';
 
 /**
- * What is measured beside a method's own needs: figures of change for the weights map. A change without a size is kept
- * as such: nothing depends on it.
+ * What is measured beside a method's own needs: figures of change for the weights map, and those of a survey. A change
+ * without a size is kept as such: nothing depends on it.
  */
 export interface MeasureWish {
   readonly deltas: boolean;
+  /** `along`: wherever deltas are measured; `always`: also where they alone are known. Nowhere, where left out. */
+  readonly survey?: 'along' | 'always';
 }
+
+/** For the weights map. */
+export const MAP_WISH: MeasureWish = { deltas: true, survey: 'along' };
+
+/** For a blend that a page shows: what its method measures anyway serves the survey, too. */
+export const PAGE_WISH: MeasureWish = { deltas: false, survey: 'along' };
+
+/** For a survey. */
+export const SURVEY_WISH: MeasureWish = { deltas: true, survey: 'always' };
 
 /** One kind of sums that a tensor lacks. */
 interface Due {
@@ -39,6 +51,7 @@ interface Due {
   readonly axis: 'row' | 'column' | null;
   /** True where they are only wished for. */
   readonly isWish: boolean;
+  readonly isSurveyed: boolean;
 }
 
 const NO_BITS = new Uint32Array();
@@ -52,12 +65,15 @@ function dueOf(lineup: Lineup, statistics: Statistics, tensor: BlendTensor, wish
   const axis = unit === 'row' || unit === 'column' ? unit : null;
   const needsPlain = unit !== null && unit !== 'element' && axis === null;
   const isLinesDue = axis !== null && !statistics.hasLines(name, axis, from);
+  const canSurvey = tensor.hasBase && wish?.survey !== undefined;
   if (isLinesDue || (needsPlain && !statistics.has(name, from))) {
-    out.push({ from, axis: isLinesDue ? axis : null, isWish: false });
+    const isSurveyed = canSurvey && from === 'deltas';
+    out.push({ from, axis: isLinesDue ? axis : null, isWish: false, isSurveyed });
   }
-  const isKnown = statistics.has(name, 'deltas') || statistics.unmeasurable(name) !== null;
-  if (wish?.deltas && tensor.hasBase && !isKnown && !out.some((due) => due.from === 'deltas')) {
-    out.push({ from: 'deltas', axis: null, isWish: true });
+  const isUnmeasurable = statistics.unmeasurable(name) !== null;
+  const isDue = !statistics.has(name, 'deltas') || (wish?.survey === 'always' && statistics.changesOf(name) === null);
+  if (wish?.deltas && tensor.hasBase && !isUnmeasurable && isDue && !out.some((due) => due.from === 'deltas')) {
+    out.push({ from: 'deltas', axis: null, isWish: true, isSurveyed: canSurvey });
   }
   return out;
 }
@@ -107,7 +123,7 @@ export class EvidenceFinder {
     const kinds = new Map<string, Due & { readonly due: Set<number> }>();
     for (const index of EvidenceFinder.tensorsOf(stations)) {
       for (const own of dueOf(this.#lineup, this.#statistics, this.#tensor(index), wish)) {
-        const key = `${own.from} ${own.axis} ${own.isWish}`;
+        const key = `${own.from} ${own.axis} ${own.isWish} ${own.isSurveyed}`;
         const kind = kinds.get(key) ?? { ...own, due: new Set<number>() };
         kind.due.add(index);
         kinds.set(key, kind);
@@ -117,14 +133,15 @@ export class EvidenceFinder {
   }
 
   async #measureKind(stations: readonly Station[], kind: Due & { readonly due: ReadonlySet<number> }): Promise<void> {
-    const { from, axis, due } = kind;
+    const { from, axis, due, isSurveyed } = kind;
     const blocks = new Map([...due].map((index) => [index, [] as Float64Array[]]));
     const lines = new Map([...due].map((index) => [index, this.#emptyLines(index, kind)]));
+    const sizes = new Map<number, Float64Array>();
     const visited = visitDue(this.#visit, stations, due, (batch, stops) =>
       this.#arithmetic.measure(
         batch,
         stops.map(({ index }) => index),
-        { plain: true, axis, from },
+        { plain: true, axis, from, isSurveyed },
       ),
     );
     for await (const { value } of visited) {
@@ -135,6 +152,10 @@ export class EvidenceFinder {
         if (found.plain) blocks.get(tensor)?.push(found.plain);
         const sums = lines.get(tensor);
         const count = measuredCount(this.#tensor(tensor), from);
+        if (found.sizes) {
+          const before = sizes.get(tensor);
+          sizes.set(tensor, before ? before.map((v, i) => v + (found.sizes?.[i] ?? 0)) : found.sizes);
+        }
         if (found.lines && sums) {
           const { first, count: rows } = rowsOf(shape);
           const isRows = axis === 'row';
@@ -142,7 +163,14 @@ export class EvidenceFinder {
         }
       });
     }
-    for (const index of due) this.#keep(index, kind, joined(blocks.get(index) ?? []), lines.get(index) ?? null);
+    for (const index of due) {
+      const own = joined(blocks.get(index) ?? []);
+      if (!this.#keep(index, kind, own, lines.get(index) ?? null)) continue;
+      const counted = sizes.get(index);
+      const { name } = this.#tensor(index);
+      const count = measuredCount(this.#tensor(index), from);
+      if (counted) this.#statistics.keepChanges(name, sumChanges(own, count, counted));
+    }
   }
 
   #emptyLines(index: number, { from, axis }: Due) {
@@ -152,10 +180,11 @@ export class EvidenceFinder {
     return emptyLines(axis, lines, tensor.elements / lines, measuredCount(tensor, from));
   }
 
-  #keep(index: number, { from, isWish }: Due, blocks: Float64Array, lines: LineSums | null): void {
+  /** Keeps what was measured of a tensor. @returns false where its change has no size */
+  #keep(index: number, { from, isWish, isSurveyed }: Due, blocks: Float64Array, lines: LineSums | null): boolean {
     const tensor = this.#tensor(index);
     const count = measuredCount(tensor, from);
-    const sums = sumBlocks(blocks, count, tensor.elements);
+    const sums = sumBlocks(blocks, count, tensor.elements, isSurveyed ? surveyQuantities(count) : 0);
     if (![...sums.gram, ...sums.abs].every(Number.isFinite)) {
       const shift = from === 'sources' && tensor.hasBase ? 1 : 0;
       const models = Array.from(sums.abs)
@@ -163,8 +192,8 @@ export class EvidenceFinder {
         .map((k) => (k < 0 ? this.#lineup.base : this.#lineup.models[tensor.modelOf[k] ?? -1])?.name ?? 'one model');
       const reason = `${tensor.name} holds NaN, infinity or numbers too large to square in ${models.join(', ') || 'one of the models'}`;
       if (isWish) {
-        this.#statistics.keepUnmeasurable(tensor.name, reason);
-        return;
+        this.#statistics.keepUnmeasurable(tensor.name, reason, models);
+        return false;
       }
       throw new MalformedFault(`${reason}, so it cannot be measured; leave that model out or export it again.`, {
         tensors: [tensor.name],
@@ -173,6 +202,7 @@ export class EvidenceFinder {
     }
     this.#statistics.keep(tensor.name, sums, from, groupOf(tensor));
     if (lines) this.#statistics.keepLines(tensor.name, lines, from);
+    return true;
   }
 
   /**

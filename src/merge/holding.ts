@@ -20,6 +20,11 @@ export class Residents {
     this.#batches.set(index, batch);
   }
 
+  /** How many are kept. */
+  get count(): number {
+    return this.#batches.size;
+  }
+
   /** Gives everything back. */
   dispose(): void {
     for (const batch of this.#batches.values()) batch.release();

@@ -70,7 +70,7 @@ describe('the weights map', () => {
       async (method) => {
         const map = await mapOf(recipe(method), checkpoints);
         const missing = map.cells.filter(({ rmsChange }) => rmsChange === null);
-        expect(missing.map(({ filter }) => filter)).toEqual(['model.layers.1.mlp.']);
+        expect(missing.flatMap(({ filters }) => filters)).toEqual(['model.layers.1.mlp.']);
         expect(missing[0]?.weights.every(Number.isFinite)).toBe(true);
         expect(map.note).toContain(`${sick} holds NaN, infinity or numbers too large to square in tune-2`);
       },

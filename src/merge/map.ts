@@ -4,19 +4,22 @@
  */
 
 import type { PassResult } from '../methods/method.ts';
-import type { ParameterValue } from '../recipe/recipe.ts';
-import { placeOf } from '../recipe/unit.ts';
+import type { ParameterValue, Recipe } from '../recipe/recipe.ts';
+import { depthOf, resolveAt } from '../recipe/resolve.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
+import { type MapDetail, type MapRowHead, placesOf } from './map-places.ts';
 import type { Statistics } from './statistics.ts';
 import { evidenceOf, type TensorWeights, unitOf } from './weights.ts';
 
-/** One cell of the weights map: the models' weights in one module of one layer (or one tensor outside layers). */
+export type { MapDetail } from './map-places.ts';
+
+/** One cell of the weights map: the models' weights in one module of one layer, say (or one tensor outside layers). */
 export interface MapCell {
   /** Index into `rows` and `columns`. */
   readonly row: number;
   readonly column: number;
-  /** The substring of tensor names by which a recipe addresses exactly this cell. */
-  readonly filter: string;
+  /** Substrings of tensor names by which a recipe addresses exactly this cell; empty where none do. */
+  readonly filters: readonly string[];
   readonly tensors: number;
   readonly elements: number;
   /** One per model: the mean weight over the cell's elements; NaN where it has none here, or none is known yet. */
@@ -27,14 +30,19 @@ export interface MapCell {
   readonly rmsChange: readonly number[] | null;
   /** One per model: share of elements that differ from the base; null where it was not measured. */
   readonly changedShare: readonly number[] | null;
-  /** One per model: true where the recipe sets this cell by hand. */
+  /** One per model: true where the recipe sets this cell, or a part of it, by hand. */
   readonly isSet: readonly boolean[];
+  /** One per model: the filter of the recipe that decides here; null where none does. */
+  readonly setBy: readonly (string | null)[];
 }
 
 /** layer × module × model. */
 export interface WeightsMap {
+  readonly detail: MapDetail;
   /** Model names in the recipe's order, the base left out. */
   readonly models: readonly string[];
+  /** One per model: true where it is muted. Its weights are those that its settings say, and take no part. */
+  readonly isMuted: readonly boolean[];
   /**
    * The per-model parameter that a hand on the map sets (`share` for varm, `weight` for linear); null where there is
    * none, and the map can only be read.
@@ -43,24 +51,36 @@ export interface WeightsMap {
   /** Range of the handle. */
   readonly handleMin: number;
   readonly handleMax: number;
-  readonly rows: readonly { readonly label: string; readonly filter: string }[];
+  readonly rows: readonly MapRowHead[];
   readonly columns: readonly string[];
   readonly cells: readonly MapCell[];
   /** Said under the map, such as that weights are finer than a cell, or which parameters decide them. May be empty. */
   readonly note: string;
 }
 
-/** The column of tensors that lie in no layer. */
-const OUTSIDE = 'outside layers';
+/** How a lineup is to be shown. */
+export interface MapView {
+  readonly detail?: MapDetail | undefined;
+  /** The recipe as it is written, with its muted models; where it is left out, the lineup's own. */
+  readonly written?: Recipe | undefined;
+}
 
-/** Tensors outside the layers that come before them in a model; the others come after. */
-const BEFORE_LAYERS = /embed|wte|wpe/;
+/** A model of the map: where it stands in the lineup (-1 where it is muted), and its entry in the recipe. */
+interface MapModel {
+  readonly name: string;
+  readonly place: number;
+  readonly entry: Recipe['models'][number] | null;
+}
 
-interface Group {
-  readonly row: string;
-  readonly column: string;
-  readonly filter: string;
-  readonly tensors: BlendTensor[];
+function modelsOf({ recipe, models }: Lineup, written: Recipe): MapModel[] {
+  if (recipe.modules !== undefined || written.models.length === 0) {
+    return models.map(({ name }, place) => ({ name, place, entry: null }));
+  }
+  let heard = 0;
+  return written.models.map((entry) => {
+    const place = entry.isMuted ? -1 : heard++;
+    return { name: models[place]?.name ?? entry.model, place, entry };
+  });
 }
 
 /**
@@ -72,31 +92,42 @@ export function weightsMap(
   lineup: Lineup,
   statistics: Statistics | null,
   known: ReadonlyMap<string, TensorWeights> | null = null,
+  { detail = 'modules', written = lineup.recipe }: MapView = {},
 ): WeightsMap {
-  const { method, models, recipe } = lineup;
+  const { method, recipe } = lineup;
   const isSliced = recipe.modules !== undefined;
   const handle = isSliced ? null : method.handle;
   const declared = handle === null ? undefined : method.perModel[handle];
-  const groups = groupTensors(lineup.tensors);
-  const rows = rowsOf(lineup.tensors);
-  const columns = columnsOf(groups);
+  const { rows, columns, parts } = placesOf(lineup.tensors, detail);
+  const models = modelsOf(lineup, written);
   const shown = lineup.tensors.map((tensor) => shownWeights(lineup, tensor, statistics, known?.get(tensor.name)));
   const weightsOf = new Map(lineup.tensors.map((tensor, i) => [tensor, shown[i] ?? null]));
-  const cells = groups.map((group): MapCell => {
-    const own = group.tensors.map((tensor) => ({ tensor, weights: weightsOf.get(tensor) ?? null }));
+  const cells = parts.map(({ row, column, filters, tensors }): MapCell => {
+    const own = tensors.map((tensor) => ({ tensor, weights: weightsOf.get(tensor) ?? null }));
+    const found = weightsOfCell(own, lineup.models.length);
+    const changes = changesOfCell(tensors, statistics, lineup.models.length);
+    const at = <T>(values: readonly T[], { place }: MapModel, muted: T) =>
+      place < 0 ? muted : (values[place] ?? muted);
+    const quiet = models.map((model) => (model.place < 0 ? quietWeight(lineup, written, model, tensors) : Number.NaN));
+    const hands = models.map(({ entry }) => handOn(entry?.parameters[handle ?? ''], filters, tensors));
     return {
-      row: rows.findIndex((row) => row.label === group.row),
-      column: columns.indexOf(group.column),
-      filter: group.filter,
-      tensors: group.tensors.length,
-      elements: group.tensors.reduce((sum, { elements }) => sum + elements, 0),
-      ...weightsOfCell(own, models.length),
-      ...changesOfCell(group.tensors, statistics, models.length),
-      isSet: models.map((_, k) => handle !== null && hasEntry(recipe.models[k]?.parameters[handle], group.filter)),
+      row,
+      column,
+      filters,
+      tensors: tensors.length,
+      elements: tensors.reduce((sum, { elements }) => sum + elements, 0),
+      weights: models.map((model, k) => at(found.weights, model, quiet[k] ?? Number.NaN)),
+      ranges: models.map((model, k) => at(found.ranges, model, [quiet[k] ?? Number.NaN, quiet[k] ?? Number.NaN])),
+      rmsChange: changes.rmsChange && models.map((model) => at(changes.rmsChange ?? [], model, Number.NaN)),
+      changedShare: changes.changedShare && models.map((model) => at(changes.changedShare ?? [], model, Number.NaN)),
+      isSet: hands.map(({ isSet }) => isSet),
+      setBy: hands.map(({ by }) => by),
     };
   });
   return {
-    models: models.map((model) => model.name),
+    detail,
+    models: models.map(({ name }) => name),
+    isMuted: models.map(({ place }) => place < 0),
     handle,
     handleMin: declared?.kind === 'number' ? declared.min : 0,
     handleMax: declared?.kind === 'number' ? declared.max : 1,
@@ -105,6 +136,46 @@ export function weightsMap(
     cells,
     note: [noteOf(lineup, shown), missingChanges(lineup, statistics)].filter((text) => text !== '').join(' '),
   };
+}
+
+/** What a muted model's settings say of some tensors: their mean; NaN where they say nothing. */
+function quietWeight(
+  { method, layers }: Lineup,
+  written: Recipe,
+  { entry }: MapModel,
+  tensors: readonly BlendTensor[],
+): number {
+  const { handle } = method;
+  if (handle === null || entry === null) return Number.NaN;
+  const scopes = [entry.parameters, written.parameters];
+  let sum = 0;
+  let elements = 0;
+  for (const tensor of tensors) {
+    const { perModel } = resolveAt(method, {
+      tensor: tensor.name,
+      depth: depthOf(tensor.name, layers),
+      scopes: [written.parameters],
+      models: [{ tensor: tensor.name, scopes }],
+    });
+    sum += (perModel[0]?.[handle] ?? Number.NaN) * tensor.elements;
+    elements += tensor.elements;
+  }
+  return sum / elements;
+}
+
+/** Whether filters of a model's handle reach into a cell, and the first that decides over its first tensor. */
+function handOn(
+  value: ParameterValue | undefined,
+  filters: readonly string[],
+  tensors: readonly BlendTensor[],
+): { readonly isSet: boolean; readonly by: string | null } {
+  const name = tensors[0]?.name;
+  if (value?.form !== 'filtered' || name === undefined) return { isSet: false, by: null };
+  const decides = value.entries.find(({ filter }) => filter === null || filter === '*' || name.includes(filter));
+  const by = decides?.filter === '*' ? null : (decides?.filter ?? null);
+  const isWithin = () =>
+    value.entries.some((entry) => filters.some((filter) => entry.filter !== null && entry.filter.startsWith(filter)));
+  return { isSet: by !== null || isWithin(), by };
 }
 
 /** The weights of one tensor as a cell shows them, or why it has none. */
@@ -238,7 +309,7 @@ function noteOf({ method, recipe }: Lineup, shown: readonly ShownWeights[]): str
 
 /** Why some cells have no figures of change; empty where all that were measured have. */
 function missingChanges({ tensors }: Lineup, statistics: Statistics | null): string {
-  const reasons = tensors.flatMap(({ name }) => statistics?.unmeasurable(name) ?? []);
+  const reasons = tensors.flatMap(({ name }) => statistics?.unmeasurable(name)?.reason ?? []);
   const [first] = reasons;
   if (first === undefined) return '';
   const more = reasons.length === 1 ? '' : `, and so do ${reasons.length - 1} more`;
@@ -248,55 +319,4 @@ function missingChanges({ tensors }: Lineup, statistics: Statistics | null): str
 /** `a, b and c`. */
 function listed(words: readonly string[]): string {
   return words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
-}
-
-function hasEntry(value: ParameterValue | undefined, filter: string): boolean {
-  return value?.form === 'filtered' && value.entries.some((entry) => entry.filter === filter);
-}
-
-function groupTensors(tensors: readonly BlendTensor[]): Group[] {
-  const groups = new Map<string, Group>();
-  for (const tensor of tensors) {
-    const place = placeOf(tensor.name);
-    const isInside = place.layerPath !== null;
-    const filter = isInside ? `${place.layerPath}.${place.module}.` : tensor.name;
-    const group = groups.get(filter) ?? {
-      row: isInside ? `layer ${place.layer}` : place.module,
-      column: isInside ? place.module : OUTSIDE,
-      filter,
-      tensors: [],
-    };
-    group.tensors.push(tensor);
-    groups.set(filter, group);
-  }
-  return [...groups.values()];
-}
-
-function rowsOf(tensors: readonly BlendTensor[]): WeightsMap['rows'] {
-  const before = new Map<string, string>();
-  const after = new Map<string, string>();
-  const layers = new Map<number, string>();
-  for (const tensor of tensors) {
-    const place = placeOf(tensor.name);
-    if (place.layer !== null && place.layerPath !== null) layers.set(place.layer, `${place.layerPath}.`);
-    else (BEFORE_LAYERS.test(tensor.name) ? before : after).set(place.module, tensor.name);
-  }
-  const outside = (found: Map<string, string>) => [...found].map(([label, filter]) => ({ label, filter }));
-  return [
-    ...outside(before),
-    ...[...layers].sort(([a], [b]) => a - b).map(([layer, filter]) => ({ label: `layer ${layer}`, filter })),
-    ...outside(after),
-  ];
-}
-
-/** Modules of the layers, the largest first; then the tensors outside them. */
-function columnsOf(groups: readonly Group[]): string[] {
-  const elements = new Map<string, number>();
-  for (const group of groups) {
-    const own = group.tensors.reduce((sum, tensor) => sum + tensor.elements, 0);
-    elements.set(group.column, (elements.get(group.column) ?? 0) + own);
-  }
-  const modules = [...elements.keys()].filter((column) => column !== OUTSIDE);
-  modules.sort((a, b) => (elements.get(b) ?? 0) - (elements.get(a) ?? 0));
-  return elements.has(OUTSIDE) ? [...modules, OUTSIDE] : modules;
 }

@@ -9,6 +9,8 @@ export interface Progress {
   readonly bytesTotal: number;
   readonly bytesPerSecond: number;
   readonly secondsLeft: number | null;
+  /** True where the sources are in memory already and no file is read. */
+  readonly isInMemory?: boolean;
 }
 
 /** Milliseconds between two reports; the first and the last are always made. */
@@ -29,6 +31,7 @@ export function watched(
   phase: Progress['phase'],
   bytesTotal: number,
   onProgress: ((progress: Progress) => void) | undefined,
+  isInMemory = false,
 ): Watch {
   const start = performance.now();
   let reported = Number.NEGATIVE_INFINITY;
@@ -43,6 +46,7 @@ export function watched(
       bytesDone: Math.min(done, bytesTotal),
       bytesTotal,
       bytesPerSecond,
+      isInMemory,
       secondsLeft: isSettled ? Math.max(0, bytesTotal - done) / bytesPerSecond : null,
     });
     reported = now;

@@ -8,6 +8,7 @@
 import { measuredQuantities, pairCount } from '../methods/kernel.ts';
 import type { LineSums, StatisticUnit, Sums } from '../methods/method.ts';
 import { unitKey } from '../recipe/unit.ts';
+import type { ChangeSums } from './change-sums.ts';
 
 /** What was summed: changes from the base, or the sources' own values. */
 export type Measured = 'deltas' | 'sources';
@@ -51,21 +52,39 @@ interface Kept {
   readonly sums: Sums;
 }
 
+/** Why a tensor's change has no size. */
+export interface Unmeasurable {
+  /** A clause that begins with the tensor's name. */
+  readonly reason: string;
+  readonly models: readonly string[];
+}
+
 /** The statistics of one set of sources. */
 export class Statistics {
   readonly #sums: Readonly<Record<Measured, Map<string, Kept>>> = { deltas: new Map(), sources: new Map() };
   readonly #lines = new Map<string, LineSums>();
   readonly #pooled = new Map<string, Sums>();
   readonly #passes = new Map<string, RawPass>();
-  readonly #unmeasurable = new Map<string, string>();
+  readonly #unmeasurable = new Map<string, Unmeasurable>();
+  readonly #changes = new Map<string, ChangeSums>();
 
-  /** Keeps why one tensor's change has no size. */
-  keepUnmeasurable(tensor: string, reason: string): void {
-    this.#unmeasurable.set(tensor, reason);
+  /** Keeps what a survey tells of one tensor. */
+  keepChanges(tensor: string, changes: ChangeSums): void {
+    this.#changes.set(tensor, changes);
   }
 
-  /** Why a tensor's change has no size, as a sentence; null where nothing is known against it. */
-  unmeasurable(tensor: string): string | null {
+  /** What a survey tells of one tensor, or null where it was not surveyed. */
+  changesOf(tensor: string): ChangeSums | null {
+    return this.#changes.get(tensor) ?? null;
+  }
+
+  /** Keeps why one tensor's change has no size. */
+  keepUnmeasurable(tensor: string, reason: string, models: readonly string[]): void {
+    this.#unmeasurable.set(tensor, { reason, models });
+  }
+
+  /** Why a tensor's change has no size, and the models by which it has none; null where nothing is known against it. */
+  unmeasurable(tensor: string): Unmeasurable | null {
     return this.#unmeasurable.get(tensor) ?? null;
   }
 
@@ -132,12 +151,13 @@ export class Statistics {
 /**
  * Adds blocks of partial sums up, in order, in float64.
  * @param partials blocks × measuredQuantities(count, true): pairs, |v|, maxima, changed.
+ * @param more quantities of each block behind these, which are not for here.
  */
-export function sumBlocks(partials: Float64Array, count: number, elements: number): Sums {
+export function sumBlocks(partials: Float64Array, count: number, elements: number, more = 0): Sums {
   const quantities = measuredQuantities(count, true);
   const totals = new Float64Array(quantities);
   const pairs = pairCount(count);
-  for (let at = 0; at < partials.length; at += quantities) {
+  for (let at = 0; at < partials.length; at += quantities + more) {
     for (let q = 0; q < quantities; q++) {
       const value = partials[at + q] ?? 0;
       const isMaximum = q >= pairs + count && q < pairs + 2 * count;

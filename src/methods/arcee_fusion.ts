@@ -56,6 +56,14 @@ export const arceeFusion = defineMethod({
   params: {},
   perModel: {},
   handle: null,
+  presets: [
+    {
+      name: 'As it is',
+      when: 'Use it with one fine-tune whose most important changes shall be taken, and nothing else; it has nothing to set.',
+      params: {},
+      perModel: {},
+    },
+  ],
   statistics: () => null,
   passes: [
     {

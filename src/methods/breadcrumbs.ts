@@ -17,4 +17,18 @@ export const breadcrumbs = defineTaskVectorMethod({
   isElected: false,
   normalize: false,
   rescale: false,
+  presets: [
+    {
+      name: 'Trim both ends',
+      when: 'Use it first: the smallest tenth of each model’s changes goes, and of the largest one in a hundred.',
+      params: { lambda: 1, normalize: true },
+      perModel: { weight: 1, density: 0.9, gamma: 0.01 },
+    },
+    {
+      name: 'Few crumbs',
+      when: 'Use it with many models: most small changes go, and outliers too, so that little collides.',
+      params: { lambda: 1, normalize: true },
+      perModel: { weight: 1, density: 0.15, gamma: 0.01 },
+    },
+  ],
 });

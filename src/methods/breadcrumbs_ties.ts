@@ -18,4 +18,18 @@ export const breadcrumbsTies = defineTaskVectorMethod({
   isElected: true,
   normalize: false,
   rescale: false,
+  presets: [
+    {
+      name: 'Trim both ends',
+      when: 'Use it first: the smallest tenth of each model’s changes goes, of the largest one in a hundred, and signs are settled.',
+      params: { lambda: 1, normalize: true },
+      perModel: { weight: 1, density: 0.9, gamma: 0.01 },
+    },
+    {
+      name: 'Few crumbs',
+      when: 'Use it with many models whose changes contradict each other.',
+      params: { lambda: 1, normalize: true },
+      perModel: { weight: 1, density: 0.15, gamma: 0.01 },
+    },
+  ],
 });

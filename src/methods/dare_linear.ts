@@ -15,4 +15,24 @@ export const dareLinear = defineTaskVectorMethod({
   isElected: false,
   normalize: false,
   rescale: true,
+  presets: [
+    {
+      name: 'Keep half',
+      when: 'Use it first: half of each model’s changes stays, and the models are averaged.',
+      params: { lambda: 1, normalize: true, rescale: true, rescale_by: 'l1' },
+      perModel: { weight: 1, density: 0.5 },
+    },
+    {
+      name: 'As in the paper',
+      when: 'Use it with light fine-tunes, whose changes are small: one change in ten stays and is scaled up tenfold.',
+      params: { lambda: 1, normalize: true, rescale: true, rescale_by: 'probability' },
+      perModel: { weight: 1, density: 0.1 },
+    },
+    {
+      name: 'Add everything',
+      when: 'Use it with two models of different skills: dropping at random keeps their changes apart.',
+      params: { lambda: 1, normalize: false, rescale: true, rescale_by: 'l1' },
+      perModel: { weight: 1, density: 0.5 },
+    },
+  ],
 });

@@ -18,4 +18,24 @@ export const della = defineTaskVectorMethod({
   isElected: true,
   normalize: true,
   rescale: true,
+  presets: [
+    {
+      name: 'Keep half',
+      when: 'Use it first: half of each model’s changes stays, the large ones more often.',
+      params: { lambda: 1, normalize: true, rescale: true },
+      perModel: { weight: 1, density: 0.5, epsilon: 0.15 },
+    },
+    {
+      name: 'Keep a third',
+      when: 'Use it with three or more models, which get into each other’s way less when each keeps less.',
+      params: { lambda: 1, normalize: true, rescale: true },
+      perModel: { weight: 1, density: 0.35, epsilon: 0.2 },
+    },
+    {
+      name: 'By size above all',
+      when: 'Use it where large changes matter most: the smallest seldom stay, the largest nearly always.',
+      params: { lambda: 1, normalize: true, rescale: true },
+      perModel: { weight: 1, density: 0.5, epsilon: 0.45 },
+    },
+  ],
 });

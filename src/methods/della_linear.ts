@@ -17,4 +17,18 @@ export const dellaLinear = defineTaskVectorMethod({
   isElected: false,
   normalize: false,
   rescale: true,
+  presets: [
+    {
+      name: 'Keep half',
+      when: 'Use it first: half of each model’s changes stays, the large ones more often, and the models are averaged.',
+      params: { lambda: 1, normalize: true, rescale: true },
+      perModel: { weight: 1, density: 0.5, epsilon: 0.15 },
+    },
+    {
+      name: 'Add everything',
+      when: 'Use it with two models of different skills, which shall both be there in full.',
+      params: { lambda: 1, normalize: false, rescale: true },
+      perModel: { weight: 1, density: 0.5, epsilon: 0.15 },
+    },
+  ],
 });

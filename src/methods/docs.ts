@@ -4,7 +4,7 @@
  */
 
 import { METHODS } from './index.ts';
-import { FAMILIES, type Method, type Parameter, type Parameters } from './method.ts';
+import { FAMILIES, type Method, type Parameter, type Parameters, type Preset, type PresetValue } from './method.ts';
 
 /** Methods by family, in the order of the families. */
 function byFamily(): [string, Method[]][] {
@@ -60,8 +60,32 @@ function section(method: Method): string[] {
     `${titled(method)}. ${method.summary} Takes ${parents(method)}.${known}`,
     '',
     ...table,
+    ...presetLines(method),
     ...(differences.length === 0 ? [] : ['Differs from mergekit:', '', ...differences.map((text) => `- ${text}`), '']),
   ];
+}
+
+/** The presets: what each sets, and when to use it. */
+function presetLines({ presets = [] }: Method): string[] {
+  if (presets.length === 0) return [];
+  const line = ({ name, when, params, perModel }: Preset) => {
+    const settings = Object.entries({ ...params, ...perModel }).map(
+      ([key, value]) => `\`${key}: ${presetText(value)}\``,
+    );
+    return `- *${name}*${settings.length === 0 ? '' : ` (${settings.join(', ')})`}: ${when}`;
+  };
+  return ['Presets:', '', ...presets.map(line), ''];
+}
+
+/** A preset's value in words; null is unset. */
+export function presetText(value: PresetValue): string {
+  const list = (own: unknown) => (Array.isArray(own) ? `[${own.join(', ')}]` : String(own));
+  if (value === null) return 'off';
+  if (typeof value !== 'object') return String(value);
+  const entries = value.map((item) =>
+    typeof item === 'object' ? `${item.filter ?? 'the rest'} ${list(item.value)}` : item,
+  );
+  return entries.every((item) => typeof item === 'number') ? list(entries) : entries.join('; ');
 }
 
 function parameterRows(parameters: Parameters, suffix: string): string[] {

@@ -47,6 +47,20 @@ export const karcher = defineMethod({
   },
   perModel: {},
   handle: null,
+  presets: [
+    {
+      name: 'Usual accuracy',
+      when: 'Use it first: the search ends when nothing moves that matters.',
+      params: { max_iter: 10, tol: 1e-5 },
+      perModel: {},
+    },
+    {
+      name: 'To the last digit',
+      when: 'Use it where the models point in very different directions and ten steps are not enough.',
+      params: { max_iter: 100, tol: 1e-9 },
+      perModel: {},
+    },
+  ],
   statistics: () => 'tensor',
   coefficients({ models, params, sums }) {
     if (!sums) throw new Error('karcher was given no sums');

@@ -85,6 +85,20 @@ export function measuredQuantities(count: number, isPlain: boolean): number {
   return pairCount(count) + (isPlain ? 3 : 1) * count;
 }
 
+/** A survey counts changes by size in bins of one power of two each; the outer bins hold all that is beyond. */
+export const SIZE_BINS = 48;
+
+/** Bin b holds sizes from 2^(FIRST_SIZE_EXPONENT + b) up to twice that; the same numbers stand in the shaders. */
+export const FIRST_SIZE_EXPONENT = -40;
+
+/**
+ * Quantities that a survey adds to the measured ones of `models` deltas: per pair of different models the elements that
+ * both changed in opposite directions, then the elements that any two did, then the base's squares.
+ */
+export function surveyQuantities(models: number): number {
+  return (models * (models - 1)) / 2 + 2;
+}
+
 /** What to measure of a batch's pieces: see `Sums` in `methods/method.ts`. */
 export interface MeasureKind {
   /** Blocks over the tensor as one row. */
@@ -93,17 +107,24 @@ export interface MeasureKind {
   readonly axis: 'row' | 'column' | null;
   /** Changes from the base, or the sources' own values (the base being one of them). */
   readonly from: 'deltas' | 'sources';
+  /** Whether a survey's figures are wanted too; only with `plain`, of deltas of pieces with a base. */
+  readonly isSurveyed?: boolean;
 }
 
 /** Partial sums of one piece, unscaled. */
 export interface MeasuredPiece {
-  /** Blocks × measuredQuantities(count, true), counted over the tensor as one row; null where not asked for. */
+  /**
+   * Blocks × measuredQuantities(count, true), counted over the tensor as one row; null where not asked for. With a survey
+   * each block has surveyQuantities(count) more behind these.
+   */
   readonly plain: Float64Array | null;
   /**
    * (pairs + count) × lines, quantity by quantity: the Gram matrix's upper triangle column by column, then Σ |v|. Lines
    * are the rows that the piece touches, or all columns of it (its rows being whole). Null where not asked for.
    */
   readonly lines: Float64Array | null;
+  /** With a survey: models × SIZE_BINS, the changes of each size; else null. */
+  readonly sizes: Float64Array | null;
 }
 
 /** The block boundaries of a piece counted along rows of `rowElements`: [start, end) within the piece. */

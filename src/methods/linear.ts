@@ -22,6 +22,20 @@ export const linear = defineMethod({
     weight: number({ min: 0, max: 2, default: 1, help: 'This model’s share of the average.' }),
   },
   handle: 'weight',
+  presets: [
+    {
+      name: 'Equal parts',
+      when: 'Use it for fine-tunes of one base towards one goal: the model soup.',
+      params: { normalize: true },
+      perModel: { weight: 1 },
+    },
+    {
+      name: 'Weights as they stand',
+      when: 'Use it where weights shall add up to something other than one, such as one model minus another.',
+      params: { normalize: false },
+      perModel: {},
+    },
+  ],
   statistics: () => null,
   coefficients({ params, perModel }) {
     const weights = Float64Array.from(perModel, (values) => values.weight ?? 0);

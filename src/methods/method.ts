@@ -94,6 +94,32 @@ export function ignored(help: string): IgnoredParameter {
   return { kind: 'ignored', help };
 }
 
+/** One value in a recipe. */
+type PresetScalar = number | boolean | string;
+
+/** One value for everything, or a list over the layers. */
+type PresetGradient = PresetScalar | readonly number[];
+
+/**
+ * What a preset sets a parameter to: one value, a list over the layers, a list of filters with values, or null for
+ * unset.
+ */
+export type PresetValue =
+  | PresetGradient
+  | readonly { readonly filter?: string; readonly value: PresetGradient }[]
+  | null;
+
+/** Values that go well together. Parameters that a preset does not name keep what the recipe says. */
+export interface Preset {
+  /** A few words for a menu; no two presets of a method have the same. */
+  readonly name: string;
+  /** One sentence on when to use it. */
+  readonly when: string;
+  readonly params: Readonly<Record<string, PresetValue>>;
+  /** Set for every model alike. */
+  readonly perModel: Readonly<Record<string, PresetValue>>;
+}
+
 /** Parameter values at one tensor: numbers as they are, booleans 1/0, choices their index, unset numbers NaN. */
 export type Values = Readonly<Record<string, number>>;
 
@@ -275,6 +301,8 @@ export interface Method {
   readonly perModel: Parameters;
   /** The per-model number that a hand on the weights map sets; null where models have none. */
   readonly handle: string | null;
+  /** Settings to begin with, the most usual first. */
+  readonly presets?: readonly Preset[];
   /** Names of shared WGSL files in `shaders/` that stand before the method's own. */
   readonly parts?: readonly string[];
   /** The unit whose Gram matrix the method needs at these parameters, or null where it needs none. */

@@ -42,6 +42,26 @@ export const modelStock = defineMethod({
   },
   perModel: {},
   handle: null,
+  presets: [
+    {
+      name: 'Whole tensors',
+      when: 'Use it with two or more fine-tunes of the same kind, such as runs with different seeds.',
+      params: { filter_wise: false, norm_floor: 0 },
+      perModel: {},
+    },
+    {
+      name: 'Row by row',
+      when: 'Use it where some outputs of a layer agree among the models and others do not.',
+      params: { filter_wise: true, norm_floor: 0 },
+      perModel: {},
+    },
+    {
+      name: 'As mergekit counts',
+      when: 'Use it to get what mergekit gets, which keeps the base where changes are very small.',
+      params: { filter_wise: false, norm_floor: 1e-6 },
+      perModel: {},
+    },
+  ],
   statistics: (params) => (params.filter_wise === 1 ? 'row' : 'tensor'),
   coefficients({ models, params, sums, lineSums }) {
     const lines = lineSums?.lines ?? 1;

@@ -49,6 +49,14 @@ export const multislerp = defineMethod({
     weight: number({ min: 0, max: 2, default: 1, help: 'This model’s share of the direction and of the length.' }),
   },
   handle: 'weight',
+  presets: [
+    {
+      name: 'Equal parts',
+      when: 'Use it with three or more models of one kind, whose lengths an average would shrink.',
+      params: { normalize_weights: true },
+      perModel: { weight: 1 },
+    },
+  ],
   statistics: () => 'tensor',
   coefficients({ models, params, perModel, sums }) {
     if (!sums) throw new Error('multislerp was given no sums');

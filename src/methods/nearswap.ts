@@ -25,6 +25,20 @@ export const nearswap = defineMethod({
   },
   perModel: {},
   handle: null,
+  presets: [
+    {
+      name: 'A trace',
+      when: 'Use it to flavour the base: only parameters that were nearly the same are taken over.',
+      params: { t: 0.0001 },
+      perModel: {},
+    },
+    {
+      name: 'Stronger',
+      when: 'Use it where a trace cannot be noticed in replies.',
+      params: { t: 0.001 },
+      perModel: {},
+    },
+  ],
   statistics: () => null,
   coefficients: ({ models }) => new Float64Array(models).fill(1),
   reference({ base, models: [model = new Float64Array()], params }) {

@@ -57,6 +57,20 @@ export const nuslerp = defineMethod({
     weight: number({ min: 0, max: 2, default: 1, help: 'The shares of both models decide where on the arc to stop.' }),
   },
   handle: 'weight',
+  presets: [
+    {
+      name: 'Equal parts',
+      when: 'Use it first: halfway between the two models, each tensor as one vector.',
+      params: { nuslerp_flatten: true, nuslerp_row_wise: false },
+      perModel: { weight: 1 },
+    },
+    {
+      name: 'Row by row',
+      when: 'Use it where the outputs of a layer turned by different angles.',
+      params: { nuslerp_flatten: false, nuslerp_row_wise: false },
+      perModel: { weight: 1 },
+    },
+  ],
   statistics: (params) => (params.nuslerp_flatten === 1 ? 'tensor' : params.nuslerp_row_wise === 1 ? 'column' : 'row'),
   coefficients({ params, perModel, sums, lineSums, dimensions }) {
     const t = position(perModel);

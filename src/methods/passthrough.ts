@@ -16,6 +16,14 @@ export const passthrough = defineMethod({
     scale: number({ min: 0, max: 2, default: null, help: 'Multiplies the parameters. Off: they stay as they are.' }),
   },
   handle: 'scale',
+  presets: [
+    {
+      name: 'As it is',
+      when: 'Use it to keep one model’s layers as they are, such as in a stack of slices.',
+      params: {},
+      perModel: { scale: null },
+    },
+  ],
   statistics: () => null,
   coefficients: ({ perModel }) =>
     Float64Array.from(perModel, ({ scale = Number.NaN }) => (Number.isNaN(scale) ? 1 : scale)),

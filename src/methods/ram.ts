@@ -16,6 +16,20 @@ export const ram = defineMethod({
   params: REACH_PARAMS,
   perModel: {},
   handle: null,
+  presets: [
+    {
+      name: 'As in the paper',
+      when: 'Use it with models from reinforcement learning, which change few parameters, and different ones.',
+      params: { epsilon: 1e-5 },
+      perModel: {},
+    },
+    {
+      name: 'Ignore small changes',
+      when: 'Use it with models from ordinary fine-tuning, where nearly every parameter changed a little.',
+      params: { epsilon: 0.0001 },
+      perModel: {},
+    },
+  ],
   parts: ['reach'],
   statistics: () => null,
   coefficients: ({ models }) => new Float64Array(models).fill(1),

@@ -38,6 +38,20 @@ export const ramplusTl = defineMethod({
   },
   perModel: {},
   handle: null,
+  presets: [
+    {
+      name: 'As in the paper',
+      when: 'Use it with models from reinforcement learning, where averaging wears down what one model alone learned.',
+      params: { epsilon: 1e-5, r: 0.1, alpha: 0.2 },
+      perModel: {},
+    },
+    {
+      name: 'Favour the specialists',
+      when: 'Use it where skills that only one model has are still too weak.',
+      params: { epsilon: 1e-5, r: 0.5, alpha: 1 },
+      perModel: {},
+    },
+  ],
   parts: ['reach'],
   statistics: () => null,
   passes: [{ kind: 'sums', name: 'overlap', over: 'tensor', quantities: (models) => 2 * models }],

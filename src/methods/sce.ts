@@ -71,6 +71,26 @@ export const sce = defineMethod({
   },
   perModel: {},
   handle: null,
+  presets: [
+    {
+      name: 'As FuseChat was made',
+      when: 'Use it to merge as the authors of FuseChat 2.0 did: a tenth of the positions decides, all are merged.',
+      params: { select_topk: 0.1, form: 'fuseai', equal_when_small: false },
+      perModel: {},
+    },
+    {
+      name: 'The telling tenth',
+      when: 'Use it where the models differ in few places, and everything else shall stay as in the base.',
+      params: { select_topk: 0.1, form: 'mergekit', equal_when_small: false },
+      perModel: {},
+    },
+    {
+      name: 'All positions',
+      when: 'Use it where the models’ changes are spread out, so that a selection would lose most of them.',
+      params: { select_topk: 1, form: 'mergekit', equal_when_small: false },
+      perModel: {},
+    },
+  ],
   statistics: () => null,
   passes: [
     {

@@ -23,6 +23,32 @@ export const slerp = defineMethod({
   },
   perModel: {},
   handle: null,
+  presets: [
+    {
+      name: 'Halfway',
+      when: 'Use it first: as much of the base as of the other model.',
+      params: { t: 0.5 },
+      perModel: {},
+    },
+    {
+      name: 'Attention and MLP crossed',
+      when: 'Use it for two models of equal rank: attention leans one way where the MLPs lean the other, layer by layer.',
+      params: {
+        t: [
+          { filter: 'self_attn', value: [0, 0.5, 0.3, 0.7, 1] },
+          { filter: 'mlp', value: [1, 0.5, 0.7, 0.3, 0] },
+          { value: 0.5 },
+        ],
+      },
+      perModel: {},
+    },
+    {
+      name: 'Handover',
+      when: 'Use it where the base shall read and the other model shall speak: the early layers are the base’s, the late ones the other’s.',
+      params: { t: [0, 1] },
+      perModel: {},
+    },
+  ],
   statistics: () => 'tensor',
   measures: 'sources',
   extraCoefficients: 1,

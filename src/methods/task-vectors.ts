@@ -11,6 +11,7 @@ import {
   number,
   type Evidence,
   type Method,
+  type Preset,
   type ReferenceInput,
   type SumPass,
 } from './method.ts';
@@ -70,6 +71,7 @@ export interface TaskVectorMethod {
   readonly isElected: boolean;
   readonly normalize: boolean;
   readonly rescale: boolean;
+  readonly presets: readonly Preset[];
 }
 
 /** A declaration from what is its own. The WGSL file's `merge` calls `summed` or `elected` of task_vectors.wgsl. */
@@ -105,6 +107,7 @@ export function defineTaskVectorMethod(own: TaskVectorMethod): Method {
       ...sparsifier.perModel,
     },
     handle: 'weight',
+    presets: own.presets,
     parts: ['task_vectors', ...sparsifier.parts],
     statistics: () => null,
     passes: [...sparsifier.passes, L1],

@@ -23,6 +23,26 @@ export const taskArithmetic = defineMethod({
     density: ignored('mergekit accepts it for task arithmetic and does not use it.'),
   },
   handle: 'weight',
+  presets: [
+    {
+      name: 'Add everything',
+      when: 'Use it with one or two models whose skills have little to do with each other.',
+      params: { lambda: 1, normalize: false },
+      perModel: { weight: 1 },
+    },
+    {
+      name: 'Careful sum',
+      when: 'Use it with three or more models: added up in full, their changes overshoot.',
+      params: { lambda: 0.4, normalize: false },
+      perModel: { weight: 1 },
+    },
+    {
+      name: 'Average change',
+      when: 'Use it where the models learned much the same, so that nothing counts several times.',
+      params: { lambda: 1, normalize: true },
+      perModel: { weight: 1 },
+    },
+  ],
   statistics: () => null,
   coefficients: summedCoefficients,
   reference(input) {

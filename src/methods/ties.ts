@@ -16,4 +16,24 @@ export const ties = defineTaskVectorMethod({
   isElected: true,
   normalize: true,
   rescale: false,
+  presets: [
+    {
+      name: 'As in the paper',
+      when: 'Use it first: the largest fifth of each model’s changes stays, and signs are settled.',
+      params: { lambda: 1, normalize: true },
+      perModel: { weight: 1, density: 0.2 },
+    },
+    {
+      name: 'Keep half',
+      when: 'Use it where a fifth is too little of what the models learned.',
+      params: { lambda: 1, normalize: true },
+      perModel: { weight: 1, density: 0.5 },
+    },
+    {
+      name: 'Settle signs only',
+      when: 'Use it where the models’ changes are small and spread out: nothing is dropped.',
+      params: { lambda: 1, normalize: true },
+      perModel: { weight: 1, density: 1 },
+    },
+  ],
 });

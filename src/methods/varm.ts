@@ -106,6 +106,32 @@ export const varm = defineMethod({
     }),
   },
   handle: 'share',
+  presets: [
+    {
+      name: 'As in the paper',
+      when: 'Use it first: every tensor follows the models by how much they changed it.',
+      params: { granularity: 'tensor', statistic: 'square', temperature: null },
+      perModel: { weight: 1, share: null },
+    },
+    {
+      name: 'Whole modules',
+      when: 'Use it where tensor by tensor tears apart what was learned together, such as the parts of one attention.',
+      params: { granularity: 'module', statistic: 'square', temperature: null },
+      perModel: { share: null },
+    },
+    {
+      name: 'Winner takes most',
+      when: 'Use it where each model learned something of its own, and every module should follow the one that changed it most.',
+      params: { granularity: 'module', statistic: 'square', temperature: 0.25 },
+      perModel: { share: null },
+    },
+    {
+      name: 'Nearly even',
+      when: 'Use it where one model changed far more than the others and drowns them out.',
+      params: { granularity: 'tensor', statistic: 'square', temperature: 3 },
+      perModel: { share: null },
+    },
+  ],
   statistics: (params) => UNITS[params.granularity ?? 3] ?? 'tensor',
   coefficients({ models, params, perModel, sums, lineSums }) {
     const weight = column(perModel, 'weight');

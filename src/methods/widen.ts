@@ -131,6 +131,14 @@ export const widen = defineMethod({
   },
   perModel: {},
   handle: null,
+  presets: [
+    {
+      name: 'As in the paper',
+      when: 'Use it where one model was trained far longer than the others, on top of the same base.',
+      params: { above_average_value_ratio: 1, score_calibration_value: 1 },
+      perModel: {},
+    },
+  ],
   statistics: () => null,
   passes: [
     {

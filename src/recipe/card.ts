@@ -26,6 +26,7 @@ export interface CardAudit {
 export interface CardFacts {
   /** The merge's name; the title. */
   readonly name: string;
+  /** What was merged (`heardRecipe`). */
   readonly recipe: Recipe;
   /** The recipe as it was written; shown verbatim. */
   readonly recipeText: string;
@@ -126,6 +127,7 @@ export function modelCard(facts: CardFacts): string {
     ...base,
     ...recipe.models.map(({ model }) => `- ${parent(model)}`),
     '',
+    ...mutedLines(recipe),
     '## Recipe',
     '',
     fenced(facts.recipeText, 'yaml'),
@@ -142,6 +144,12 @@ export function modelCard(facts: CardFacts): string {
     ...usageLines(facts.onnx ?? []),
     ...(facts.audit ? auditLines(facts.audit) : []),
   ].join('\n');
+}
+
+/** Models that the recipe names and the merge does not hold. */
+function mutedLines({ muted = [] }: Recipe): string[] {
+  if (muted.length === 0) return [];
+  return [`Muted in the recipe, and no part of this merge: ${muted.map(code).join(', ')}.`, ''];
 }
 
 /** How transformers.js loads it. */

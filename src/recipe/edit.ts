@@ -13,6 +13,8 @@ import { quoted } from './document.ts';
 import { listed, parameterValue } from './parameter-value.ts';
 import { RECIPE_KEYS, type Scalar } from './recipe.ts';
 import {
+  addAbove,
+  dropKey,
   edit,
   entriesOf,
   filterOf,
@@ -49,39 +51,59 @@ export function setParameter(
   { model, name, value }: ParameterAddress & { value: Scalar | null },
 ): string {
   requireFinite(name, value);
-  return edit(text, (top, document) => {
-    const owner = ownerOf(top, model);
-    const order = model === null ? RECIPE_KEYS : [];
-    const old = parametersOf(owner)?.get(name, true);
-    const entries = entriesOf(old);
-    if (entries === null) {
-      if (value === null) return removeParameter(owner, name);
-      if (isScalar(old)) return setScalar(old, value);
-      putParameter(document, owner, name, document.createNode(value), order);
-      return true;
-    }
-    const catchAll = entries.items.find((entry) => filterOf(entry) === null);
-    if (value !== null) {
-      if (catchAll) return setKey(document, catchAll, 'value', value);
-      entries.items.push(document.createNode({ value }) as YAMLMap);
-      return true;
-    }
-    if (!catchAll) return false;
-    entries.items = entries.items.filter((entry) => filterOf(entry) !== null);
-    if (entries.items.length === 0) removeParameter(owner, name);
+  return edit(text, (top, document) => putEverywhere(top, document, { model, name, value }));
+}
+
+/** `setParameter` in a tree; false for no change. */
+function putEverywhere(
+  top: YAMLMap,
+  document: Document,
+  { model, name, value }: ParameterAddress & { readonly value: Scalar | null },
+): boolean {
+  const owner = ownerOf(top, model);
+  const order = model === null ? RECIPE_KEYS : [];
+  const old = parametersOf(owner)?.get(name, true);
+  const entries = entriesOf(old);
+  if (entries === null) {
+    if (value === null) return removeParameter(owner, name);
+    if (isScalar(old)) return setScalar(old, value);
+    putParameter(document, owner, name, document.createNode(value), order);
     return true;
-  });
+  }
+  const catchAll = entries.items.find((entry) => filterOf(entry) === null);
+  if (value !== null) {
+    if (catchAll) return setKey(document, catchAll, 'value', value);
+    entries.items.push(document.createNode({ value }) as YAMLMap);
+    return true;
+  }
+  if (!catchAll) return false;
+  entries.items = entries.items.filter((entry) => filterOf(entry) !== null);
+  if (entries.items.length === 0) removeParameter(owner, name);
+  return true;
 }
 
 /** A filtered list without filters becomes the plain value that it amounts to. */
-function collapse(owner: YAMLMap, name: string, entries: YAMLSeq<YAMLMap>): void {
+export function collapse(owner: YAMLMap, name: string, entries: YAMLSeq<YAMLMap>): void {
   const [first] = entries.items;
   if (first === undefined) {
     removeParameter(owner, name);
   } else if (filterOf(first) === null) {
     const pair = pairOf(parametersOf(owner) ?? new YAMLMap(), name);
-    if (pair) pair.value = pairOf(first, 'value')?.value ?? null;
+    if (!pair) return;
+    const plain = pairOf(first, 'value');
+    pair.value = plain?.value ?? null;
+    // What was said in the list is said above the value that is left of it.
+    const key = isNode(plain?.key) ? plain.key.commentBefore : null;
+    for (const said of [entries.commentBefore, first.commentBefore, key, first.comment, entries.comment]) {
+      if (said) addAbove(pair, said);
+    }
   }
+}
+
+/** A value for the tensors whose names contain `filter`; null removes it. */
+export interface FilteredEntry extends ParameterAddress {
+  readonly filter: string;
+  readonly value: Scalar | null;
 }
 
 /**
@@ -89,44 +111,54 @@ function collapse(owner: YAMLMap, name: string, entries: YAMLSeq<YAMLMap>): void
  * wins over whatever was set before for the same tensors, and removing it brings that back. A plain value becomes
  * the list's catch-all. Null removes the entry; a list with nothing but a catch-all becomes a plain value again.
  */
-export function setFilteredValue(
-  text: string,
-  { model, name, filter, value }: ParameterAddress & { filter: string; value: Scalar | null },
-): string {
-  requireFinite(name, value);
-  if (filter === '' || filter === '*') return setParameter(text, { model, name, value });
+export function setFilteredValue(text: string, entry: FilteredEntry): string {
+  return setFilteredValues(text, [entry]);
+}
+
+/** `setFilteredValue` for many entries, one after another, while the text is read and printed once. */
+export function setFilteredValues(text: string, entries: readonly FilteredEntry[]): string {
+  for (const { name, value } of entries) requireFinite(name, value);
+  if (entries.length === 0) return text;
   return edit(text, (top, document) => {
-    const owner = ownerOf(top, model);
-    const old = parametersOf(owner)?.get(name, true);
-    const entries = entriesOf(old);
-    const own = entries?.items.find((entry) => filterOf(entry) === filter);
-    if (value === null) {
-      if (entries === null || own === undefined) return false;
-      entries.items = entries.items.filter((entry) => filterOf(entry) !== filter);
-      collapse(owner, name, entries);
-      return true;
-    }
-    if (entries !== null && own !== undefined && entries.items[0] === own) return setKey(document, own, 'value', value);
-    const entry = document.createNode({ filter, value }) as YAMLMap;
-    if (entries !== null) {
-      // A comment above the list hangs on its first entry; it stays on top.
-      entries.items = [entry, ...entries.items.filter((item) => filterOf(item) !== filter)];
-      return true;
-    }
-    const list = new YAMLSeq<YAMLMap>();
-    list.items.push(entry);
-    if (old !== undefined && old !== null && !(isScalar(old) && old.value === null)) {
-      const catchAll = new YAMLMap();
-      catchAll.items.push(document.createPair('value', old));
-      list.items.push(catchAll);
-    }
-    // A block list cannot stand inside braces.
-    const map = parametersOf(owner);
-    if (map) map.flow = false;
-    if (model !== null) owner.flow = false;
-    putParameter(document, owner, name, list, model === null ? RECIPE_KEYS : []);
-    return true;
+    let isChanged = false;
+    for (const entry of entries) isChanged = putFiltered(top, document, entry) || isChanged;
+    return isChanged;
   });
+}
+
+function putFiltered(top: YAMLMap, document: Document, { model, name, filter, value }: FilteredEntry): boolean {
+  if (filter === '' || filter === '*') return putEverywhere(top, document, { model, name, value });
+  const owner = ownerOf(top, model);
+  const old = parametersOf(owner)?.get(name, true);
+  const entries = entriesOf(old);
+  const own = entries?.items.find((entry) => filterOf(entry) === filter);
+  if (value === null) {
+    if (entries === null || own === undefined) return false;
+    entries.items = entries.items.filter((entry) => filterOf(entry) !== filter);
+    collapse(owner, name, entries);
+    return true;
+  }
+  if (entries !== null && own !== undefined && entries.items[0] === own) return setKey(document, own, 'value', value);
+  const entry = own ?? (document.createNode({ filter, value }) as YAMLMap);
+  if (own !== undefined) setKey(document, own, 'value', value);
+  if (entries !== null) {
+    // A comment above the list hangs on its first entry; it stays on top.
+    entries.items = [entry, ...entries.items.filter((item) => filterOf(item) !== filter)];
+    return true;
+  }
+  const list = new YAMLSeq<YAMLMap>();
+  list.items.push(entry);
+  if (old !== undefined && old !== null && !(isScalar(old) && old.value === null)) {
+    const catchAll = new YAMLMap();
+    catchAll.items.push(document.createPair('value', old));
+    list.items.push(catchAll);
+  }
+  // A block list cannot stand inside braces.
+  const map = parametersOf(owner);
+  if (map) map.flow = false;
+  if (model !== null) owner.flow = false;
+  putParameter(document, owner, name, list, model === null ? RECIPE_KEYS : []);
+  return true;
 }
 
 /** Removes all entries with a filter from a parameter: of one model, or with null of all models and the top level. */
@@ -196,6 +228,34 @@ export function setModels(text: string, names: readonly string[]): string {
     else insert(document, top, 'models', list, RECIPE_KEYS);
     return true;
   });
+}
+
+/**
+ * Mutes models, or lets them take part again, all in one edit. Their other settings stay. Names that the recipe does
+ * not list are a RecipeFault, and so is the base of a method that takes differences from one.
+ */
+export function setMuted(text: string, names: readonly string[], isMuted: boolean): string {
+  return edit(text, (top, document) => {
+    requirePlainModels(top);
+    const base = baseOf(top);
+    let isChanged = false;
+    for (const name of names) {
+      if (isMuted && name === base) throw new RecipeFault(`${quoted(name)} is the base, and the base cannot be muted.`);
+      const entry = ownerOf(top, name);
+      const had = isMuted
+        ? setKey(document, entry, 'muted', true, ['model', 'muted', 'parameters'])
+        : dropKey(entry, 'muted');
+      isChanged ||= had;
+    }
+    return isChanged;
+  });
+}
+
+/** The name of the base, where the method takes differences from it; else null. */
+function baseOf(top: YAMLMap): string | null {
+  const method = METHODS.get(String(top.get('merge_method')));
+  const base = top.get('base_model');
+  return method?.base === 'none' || typeof base !== 'string' ? null : base;
 }
 
 /**

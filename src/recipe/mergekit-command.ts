@@ -10,7 +10,8 @@ import { METHODS } from '../methods/index.ts';
 import { defaultOf, type Method, type Parameter } from '../methods/method.ts';
 import { openDocument, splitDocuments } from './document.ts';
 import { AFTER_0_1_4, MERGEKIT_METHODS } from './mergekit.ts';
-import { isRecord } from './parameter-value.ts';
+import { heardRecipe } from './muted.ts';
+import { isRecord, listed } from './parameter-value.ts';
 import { diagnoseRecipe } from './yaml.ts';
 
 /** What to give mergekit. */
@@ -35,8 +36,14 @@ export function mergekitCommand(text: string): MergekitCommand | { readonly obst
   const notes = new Set<string>();
   const seeds = new Set<number>();
   try {
-    const isMany = documents.length > 1;
-    const recipes = documents.filter(isRecord).map((data) => forMergekit(data, notes, seeds));
+    const heard = heardRecipe(recipe);
+    const stages = new Set((heard.stages ?? []).flatMap(({ name }) => name ?? []));
+    const recipes = documents
+      .filter(isRecord)
+      // What only muted entries would have used, mergekit would merge for nothing.
+      .filter(({ name }) => name === recipe.name || (typeof name === 'string' && stages.has(name)))
+      .map((data) => forMergekit(data, notes, seeds));
+    const muted = [heard, ...(heard.stages ?? [])].flatMap((own) => own.muted ?? []);
     for (const data of recipes) {
       // The result goes where the command says; only what other recipes need has a name.
       if (data.name === recipe.name) delete data.name;
@@ -50,16 +57,39 @@ export function mergekitCommand(text: string): MergekitCommand | { readonly obst
       'Names of models must be paths that mergekit finds from where it is run, or names on the Hugging Face Hub.',
     );
     return {
-      recipe: recipes.map((data) => stringify(data, { lineWidth: 0 })).join('---\n'),
-      command: isMany
-        ? `mergekit-multi recipe.yml --intermediate-dir ./stages --out-path ./merged${seeded}`
-        : `mergekit-yaml recipe.yml ./merged${seeded}`,
+      recipe: mutedComment(muted) + recipes.map((data) => stringify(data, { lineWidth: 0 })).join('---\n'),
+      command:
+        recipes.length > 1
+          ? `mergekit-multi recipe.yml --intermediate-dir ./stages --out-path ./merged${seeded}`
+          : `mergekit-yaml recipe.yml ./merged${seeded}`,
       notes: [...notes],
     };
   } catch (error) {
     if (error instanceof Obstacle) return { obstacle: error.message };
     throw error;
   }
+}
+
+/** mergekit has no such word, and would merge what is muted. */
+function mutedComment(names: readonly string[]): string {
+  return names.length === 0 ? '' : `# Left out, as muted in Fusewright: ${names.join(', ')}\n`;
+}
+
+function heardModels(list: unknown, base: unknown, method: Method): unknown {
+  if (!Array.isArray(list)) return list;
+  const heard = list.filter((own) => !isRecord(own) || own.muted !== true);
+  const count = heard.filter((own) => !isRecord(own) || method.base === 'none' || own.model !== base).length;
+  if (heard.length < list.length && count < method.models.min) {
+    const muted = list.flatMap((own) => (isRecord(own) && own.muted === true ? [String(own.model)] : []));
+    throw new Obstacle(
+      `Without ${listed(muted)}, which ${muted.length === 1 ? 'is' : 'are'} muted, ${method.name} has too few models; unmute one first.`,
+    );
+  }
+  return heard.map((own: unknown) => {
+    if (!isRecord(own)) return own;
+    const { muted: _, ...rest } = own;
+    return rest;
+  });
 }
 
 function forMergekit(data: Data, notes: Set<string>, seeds: Set<number>): Data {
@@ -80,7 +110,7 @@ function forMergekit(data: Data, notes: Set<string>, seeds: Set<number>): Data {
       ? list.map((own) => (isRecord(own) ? { ...change(own), sources: models(own.sources) } : own))
       : list;
   const out = change(data);
-  if (out.models !== undefined) out.models = models(out.models);
+  if (out.models !== undefined) out.models = models(heardModels(out.models, out.base_model, method));
   if (out.slices !== undefined) out.slices = slices(out.slices);
   if (isRecord(out.modules)) {
     out.modules = Object.fromEntries(

@@ -4,6 +4,7 @@
  */
 
 import type { BlendedDtype } from '../formats/dtype.ts';
+import { heardRecipe } from './muted.ts';
 
 /** A plain parameter value in mergekit's YAML. */
 export type Scalar = number | boolean | string;
@@ -99,6 +100,8 @@ export interface Recipe {
    * `modules`, every model that takes part anywhere, without parameters of its own.
    */
   readonly models: readonly RecipeModel[];
+  /** Names of the models that `heardRecipe` took out of `models`; absent where it took out none. */
+  readonly muted?: readonly string[];
   /** What the recipe says by `slices` or `modules`; absent where it lists `models`. */
   readonly modules?: readonly RecipeModule[];
   /** Top-level parameters. */
@@ -113,8 +116,9 @@ export interface Recipe {
   readonly stages?: readonly Recipe[];
 }
 
-/** Every model that a recipe and its stages need from outside: not the results of stages. Each once. */
-export function modelsNeeded(recipe: Recipe): string[] {
+/** Every model that a recipe and its stages need from outside: not the results of stages, nor what is muted. Each once. */
+export function modelsNeeded(written: Recipe): string[] {
+  const recipe = heardRecipe(written);
   const made = new Set((recipe.stages ?? []).flatMap(({ name }) => name ?? []));
   const named = [...(recipe.stages ?? []), recipe].flatMap((own) => [
     ...(own.base === null ? [] : [own.base]),

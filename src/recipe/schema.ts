@@ -115,6 +115,19 @@ const stageName = piece<string | null>((raw, complain) => {
   return raw;
 });
 
+/** Whether an entry of models is muted. */
+const muted = piece<boolean>((raw, complain) => {
+  if (raw === undefined || raw === null) return false;
+  if (typeof raw === 'boolean') return raw;
+  const word = String(raw).toLowerCase();
+  const suggestion = ['yes', 'on', 'true', '1'].includes(word)
+    ? 'true'
+    : ['no', 'off', 'false', '0'].includes(word)
+      ? 'false'
+      : null;
+  return complain(`'muted' must be true or false, and this says ${quoted(raw)}.`, [], suggestion);
+});
+
 /** What to say of something that is no list, or no map. */
 function shapeError(type: 'invalid_type', message: string) {
   return { error: (issue: { code?: string | undefined }) => (issue.code === type ? message : undefined) };
@@ -127,10 +140,11 @@ function buildSchema(method: Method | null) {
     { model: modelName('model'), parameters: modelParameters },
     shapeError('invalid_type', "Each entry of 'models' must be a map that begins with '- model: NAME'."),
   );
-  const models = z.array(
-    model,
-    shapeError('invalid_type', "'models' must be a list with one '- model: NAME' for each model."),
-  );
+  const mutable = model
+    .extend({ muted })
+    .transform(({ muted: isMuted, ...own }): RecipeModel => (isMuted ? { ...own, isMuted } : own));
+  const notList = shapeError('invalid_type', "'models' must be a list with one '- model: NAME' for each model.");
+  const models = z.array(mutable, notList);
   const source = z
     .strictObject(
       { model: modelName('model'), layer_range: layerRange, parameters: modelParameters },
@@ -160,7 +174,7 @@ function buildSchema(method: Method | null) {
     .array(slice, shapeError('invalid_type', "'slices' must be a list with one '- sources:' for each run of layers."))
     .nonempty("'slices' is empty; add a slice with '- sources:'.");
   const module = z.strictObject(
-    { models: models.nullish(), slices: slices.nullish(), parameters: allParameters },
+    { models: z.array(model, notList).nullish(), slices: slices.nullish(), parameters: allParameters },
     shapeError('invalid_type', "A module must be a map with 'models' or 'slices'."),
   );
   const modules = z.record(

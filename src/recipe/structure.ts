@@ -51,7 +51,15 @@ function judgeModels(
   });
   if (method === null || names.includes(null)) return;
   const takesBase = method.base !== 'none';
-  const count = names.filter((name) => !takesBase || name !== base).length;
+  const isCounted = (name: string | null) => !takesBase || name !== base;
+  const count = names.filter(isCounted).length;
+  const isMuted = (i: number) => !isSlice && isRecord(list[i]) && list[i].muted === true;
+  const heard = names.filter((name, i) => isCounted(name) && !isMuted(i)).length;
+  names.forEach((name, i) => {
+    if (isMuted(i) && !isCounted(name)) {
+      add([...path, i, 'muted'], `${quoted(name)} is the base, and the base cannot be muted; remove 'muted' here.`);
+    }
+  });
   const besides = takesBase && base !== null ? ' besides the base' : '';
   const { min, max } = method.models;
   const where = isSlice ? 'this slice' : path.length > 1 ? 'this module' : 'the recipe';
@@ -60,7 +68,12 @@ function judgeModels(
       path,
       `${method.name} needs at least ${plural(min)}${besides}, and ${where} lists ${count === 0 ? 'none' : count}.`,
     );
-  if (count > max) add(path, `${method.name} takes at most ${plural(max)}${besides}, and ${where} lists ${count}.`);
+  // Too few because of muting is for the pre-flight to say: the text is sound.
+  if (heard > max)
+    add(
+      path,
+      `${method.name} takes at most ${plural(max)}${besides}, and ${where} lists ${heard}${heard < count ? ' that are not muted' : ''}.`,
+    );
 }
 
 function lengthOf(source: unknown): number | null {

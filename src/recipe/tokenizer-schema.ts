@@ -16,7 +16,7 @@ const MIN_TEMPLATE_CHARS = 20;
 const MAX_TEMPLATE_CHARS = 200_000;
 const MAX_MULTIPLE = 1_048_576;
 /** Names that a person may write where a template is wanted. */
-const TEMPLATE_NAMES: readonly string[] = ['auto', ...CHAT_TEMPLATES.keys()];
+export const TEMPLATE_NAMES: readonly string[] = ['auto', ...CHAT_TEMPLATES.keys()];
 
 /** The schema piece of `union`, `base` or a model's name. */
 export const tokenizerSource = (key: string) =>

@@ -6,6 +6,7 @@
 import {
   type Document,
   isAlias,
+  isCollection,
   isMap,
   isNode,
   isScalar,
@@ -18,6 +19,7 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { RecipeFault } from '../bytes/fault.ts';
+import { placeComments } from './comment-places.ts';
 import { openDocument, quoted, splitDocuments } from './document.ts';
 import { keepLines } from './kept-lines.ts';
 import type { Scalar } from './recipe.ts';
@@ -43,7 +45,8 @@ function print(document: Document, text: string): string {
   const original = isWindows ? text.replaceAll('\r\n', '\n') : text;
   const printed = document.toString({
     lineWidth: 0,
-    flowCollectionPadding: !/[[{][^\s[\]{}]/.test(original),
+    // Brackets stand tight, as in mergekit's own examples, unless the text has them padded throughout.
+    flowCollectionPadding: /[[{] \S/.test(original) && !/[[{][^\s[\]{}]/.test(original),
     indentSeq: !/^(?:\w+):[^\S\n]*\n(?:#.*\n)*- /m.test(original),
   });
   const kept = keepLines(original, printed);
@@ -65,6 +68,7 @@ export function edit(text: string, change: (top: YAMLMap, document: Document) =>
       ...problem,
     });
   }
+  placeComments(document, text);
   expandAliases(document);
   if (isScalar(document.contents) && document.contents.value === null) document.contents = null;
   document.contents ??= new YAMLMap();
@@ -92,8 +96,26 @@ export function setKey(
     return true;
   }
   if (isScalar(pair.value)) return setScalar(pair.value, value);
-  pair.value = document.createNode(value);
+  replaceValue(pair, document.createNode(value));
   return true;
+}
+
+/** Puts another value into a pair; the comment at the end of the old one's line stays. */
+export function replaceValue(pair: Pair, value: unknown): void {
+  const old = pair.value;
+  pair.value = value;
+  if (!isNode(old) || !isNode(value)) return;
+  if (isCollection(old) && !old.flow) {
+    // A block's comments stand on lines of their own; those above its first entry are about all of it.
+    if (old.commentBefore) addAbove(pair, old.commentBefore);
+  } else if (old.comment && !(isCollection(value) && !value.flow)) value.comment ??= old.comment;
+  else if (old.comment) addAbove(pair, old.comment);
+}
+
+/** Adds comment lines above a pair, below those that are there. */
+export function addAbove(pair: Pair, comment: string): void {
+  if (!isNode(pair.key)) return;
+  pair.key.commentBefore = pair.key.commentBefore ? `${pair.key.commentBefore}\n${comment}` : comment;
 }
 
 export function setScalar(node: ScalarNode, value: Scalar): boolean {
@@ -119,6 +141,21 @@ export function insert(
     if (rank >= 0 && itsRank >= 0 && itsRank < rank) index = i + 1;
   });
   map.items.splice(index, 0, pair);
+}
+
+/** Removes a key; the comment lines above it stay, above what follows. False where there is no such key. */
+export function dropKey(map: YAMLMap, key: string): boolean {
+  const index = map.items.findIndex((pair) => isScalar(pair.key) && String(pair.key.value) === key);
+  const pair = map.items[index];
+  if (pair === undefined) return false;
+  map.items.splice(index, 1);
+  const said = isNode(pair.key) ? pair.key.commentBefore : null;
+  if (said) {
+    const next = map.items[index]?.key;
+    if (isNode(next)) next.commentBefore = next.commentBefore ? `${said}\n${next.commentBefore}` : said;
+    else map.comment = map.comment ? `${said}\n${map.comment}` : said;
+  }
+  return true;
 }
 
 export function modelEntries(top: YAMLMap): { readonly name: string; readonly entry: YAMLMap }[] {
@@ -174,7 +211,7 @@ export function putParameter(
     insert(document, owner, 'parameters', map, order);
   }
   const pair = pairOf(map, name);
-  if (pair) pair.value = value;
+  if (pair) replaceValue(pair, value);
   else map.items.push(document.createPair(name, value));
 }
 

@@ -22,7 +22,12 @@ interface Scope {
   readonly isModel: boolean;
 }
 
-const MODEL: Scope = { what: 'an entry of models', owner: 'this model', keys: ['model', 'parameters'], isModel: true };
+const MODEL: Scope = {
+  what: 'an entry of models',
+  owner: 'this model',
+  keys: ['model', 'muted', 'parameters'],
+  isModel: true,
+};
 const SOURCE: Scope = {
   what: 'a source of a slice',
   owner: 'this source',
@@ -54,6 +59,16 @@ const TOP: Scope = {
   keys: RECIPE_KEYS,
   isModel: false,
 };
+
+/** The keys that may stand in the map at a path, other than the parameters under `parameters`. */
+export function keysAt(path: DocumentPath): readonly string[] {
+  return scopeAt(path).keys;
+}
+
+/** Whether the parameters at a path, which ends in `parameters`, are those of one model. */
+export function isModelAt(path: DocumentPath): boolean {
+  return scopeAt(path.slice(0, -1)).isModel;
+}
 
 /** The scope whose own keys stand at a path. */
 function scopeAt(path: DocumentPath): Scope {
@@ -87,6 +102,11 @@ export function unknownKey(path: DocumentPath, key: string, method: Method | nul
     );
   }
   const scope = scopeAt(path);
+  if (key === 'muted' && (scope === SOURCE || path[0] === 'modules')) {
+    return at(
+      "What stands in 'slices' or 'modules' cannot be muted, since layers of the result are made of it; remove the entry instead.",
+    );
+  }
   const instead = MERGEKIT_KEYS.get(key);
   if (instead !== undefined) return at(`${name} is known to mergekit and not in this version: ${instead}.`);
   if (method !== null && scope !== TOKENIZER && scope !== TOKEN) {

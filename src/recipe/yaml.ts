@@ -22,8 +22,10 @@ export {
   setBase,
   setDtype,
   setFilteredValue,
+  setFilteredValues,
   setMethod,
   setModels,
+  setMuted,
   setParameter,
 } from './edit.ts';
 export { newRecipe } from './new-recipe.ts';

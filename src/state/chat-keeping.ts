@@ -61,11 +61,21 @@ export function readKept(text: string): readonly Conversation[] {
   });
 }
 
-/** Takes in what was kept, then keeps what changes; returns the way to stop. `ready` resolves when it was taken in. */
-export function keepConversations(chat: Chat, store: TextStore): { readonly ready: Promise<void>; stop: () => void } {
+/** The keeping that goes on. */
+export interface KeptConversations {
+  /** Resolves when what was kept is taken in. */
+  readonly ready: Promise<void>;
+  /** Writes what waits to be written; the page may be about to go. */
+  readonly flush: () => void;
+  readonly stop: () => void;
+}
+
+/** Takes in what was kept, then keeps what changes. */
+export function keepConversations(chat: Chat, store: TextStore): KeptConversations {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isStopped = false;
   const keep = () => {
+    timer = undefined;
     // A reply changes the conversation with every token; it is kept when it has ended.
     if (isReplying(chat.store.getState())) return;
     store.write(KEY, keptText(chat.store.getState().conversations)).catch(() => undefined);
@@ -83,6 +93,11 @@ export function keepConversations(chat: Chat, store: TextStore): { readonly read
   };
   return {
     ready: begin(),
+    flush() {
+      if (timer === undefined) return;
+      clearTimeout(timer);
+      keep();
+    },
     stop() {
       isStopped = true;
       stopListening();

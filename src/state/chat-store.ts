@@ -129,8 +129,8 @@ export interface Chat {
   readonly resetSettings: () => void;
   readonly setDraft: (draft: string) => void;
   readonly setSystemPrompt: (text: string) => void;
-  /** Sends a message to every column that can talk; does nothing while a reply is running or nobody can. */
-  readonly send: (text: string) => Promise<void>;
+  /** Sends a message to every column that can talk, or to one; does nothing while a reply is running or nobody can. */
+  readonly send: (text: string, column?: number) => Promise<void>;
   /** Has a message answered once more, beside what was answered: the last one, in all columns, unless said. */
   readonly regenerate: (which?: { readonly message?: number; readonly column?: number }) => Promise<void>;
   /** Shows a message or reply as a text to write anew; null gives that up. */
@@ -297,13 +297,13 @@ export function createChat(studio: Studio, now: () => number = () => Date.now())
     resetSettings: () => set({ settings: DEFAULT_SETTINGS }),
     setDraft: (draft) => set({ draft }),
     setSystemPrompt: (systemPrompt) => putCurrent((own) => ({ ...own, systemPrompt })),
-    async send(text) {
+    async send(text, column) {
       const studioState = studio.store.getState();
       if (text === '' || !canSend(get(), studioState)) return;
       const mode = currentMode(get(), studioState);
       const { conversation, message } = withMessage(currentConversation(get()), { text, mode });
       putCurrent(() => conversation);
-      await answer(message.id);
+      await answer(message.id, column);
     },
     async regenerate({ message, column } = {}) {
       const id = message ?? pathOf(currentConversation(get())).at(-1)?.message.id;

@@ -3,18 +3,24 @@
  * used and what it does; buttons and shortcuts read it and add nothing.
  */
 
-import { clearFiltered } from '../recipe/yaml.ts';
 import { type ChatFiles, lastReplies } from './chat-files.ts';
 import { type Chat, canSend, currentConversation, isReplying } from './chat-store.ts';
 import { pathOf } from './conversation.ts';
+import type { FirstQuestion } from './first-question.ts';
 import type { Follower } from './follow.ts';
 import { rememberingMergekitScript } from './mergekit-script.ts';
+import type { CalmCommandName } from './calm-commands.ts';
+import type { MixerCommandName } from './mixer-commands.ts';
 import { nameObstacle, type Output } from './output.ts';
 import { fetchSamples } from './samples.ts';
-import { hasFilteredValues } from './shown-value.ts';
 import { isRefused, mergeObstacle, saveObstacle } from './status.ts';
 import type { Studio } from './studio.ts';
+import type { SurveyActions } from './survey-actions.ts';
+import type { Takes } from './takes-store.ts';
 import type { Surroundings } from './surroundings.ts';
+import type { Tour } from './tour.ts';
+import type { View } from './view.ts';
+import type { Workspace } from './workspace.ts';
 
 /** One thing that a person can tell the page to do. */
 export interface Command {
@@ -34,13 +40,15 @@ export interface Command {
 }
 
 export type CommandName =
+  | CalmCommandName
+  | MixerCommandName
   | 'openSamples'
+  | 'openSamplesOnly'
   | 'measure'
   | 'merge'
   | 'cancel'
   | 'undo'
   | 'redo'
-  | 'resetWeights'
   | 'stop'
   | 'regenerate'
   | 'editLast'
@@ -50,11 +58,22 @@ export type CommandName =
   | 'exportMarkdown'
   | 'clearChat'
   | 'save'
-  | 'copyMergekit';
+  | 'copyMergekit'
+  | 'showMixer'
+  | 'showModels'
+  | 'useRecommended'
+  | 'exportSurvey'
+  | 'openPalette'
+  | 'openHelp'
+  | 'startTour'
+  | 'keepTake'
+  | 'toggleAB'
+  | 'compareTakes'
+  | 'forgetWorkspace';
 
 export type Commands = Readonly<Record<CommandName, Command>>;
 
-/** The commands of a workbench. */
+/** The commands of a workbench; `more` are those of parts that list their own. */
 export function createCommands(
   studio: Studio,
   follower: Follower,
@@ -62,25 +81,52 @@ export function createCommands(
   output: Output,
   files: ChatFiles,
   surroundings: Surroundings,
+  view: View,
+  firstQuestion: FirstQuestion,
+  tour: Tour,
+  survey: SurveyActions,
+  takes: Takes,
+  workspace: Workspace,
+  more: readonly Command[],
 ): Commands {
   const state = studio.store.getState;
   const conversation = () => currentConversation(chat.store.getState());
   const hasMessages = () => conversation().messages.length > 0;
   const isIdle = () => !isReplying(chat.store.getState());
+  const chatObstacle = () => {
+    if (!hasMessages()) return 'There is no message yet.';
+    if (!isIdle()) return 'A reply is on its way.';
+    return canSend(chat.store.getState(), state()) ? null : 'Nobody can talk; open a checkpoint or press Merge.';
+  };
   const forMergekit = rememberingMergekitScript();
   const savesNow = () => state().work?.kind === 'save';
+  const openSamples = async () => {
+    await studio.openSamples((onBytes) => fetchSamples(surroundings.fetch, onBytes));
+    // The samples learned single questions; earlier turns would only confuse them.
+    if (state().samples !== null) chat.change({ context: 'none' });
+  };
   const list: readonly Command[] = [
     {
       name: 'openSamples',
       group: 'Files',
       label: 'Open samples',
       shortcut: null,
+      help: 'Four small chat models that come with the page. On an empty page they are merged and asked a question.',
       isEnabled: () => state().work?.kind !== 'fetch',
       async perform() {
-        await studio.openSamples((onBytes) => fetchSamples(surroundings.fetch, onBytes));
-        // The samples learned single questions; earlier turns would only confuse them.
-        if (state().samples !== null) chat.change({ context: 'none' });
+        const isFirst = state().checkpoints.length === 0;
+        await openSamples();
+        if (isFirst) await firstQuestion.ask();
       },
+    },
+    {
+      name: 'openSamplesOnly',
+      group: 'Files',
+      label: 'Open samples without merging',
+      help: 'The same four models; nothing is merged or asked.',
+      shortcut: null,
+      isEnabled: () => state().work?.kind !== 'fetch',
+      perform: () => openSamples(),
     },
     {
       name: 'measure',
@@ -88,6 +134,7 @@ export function createCommands(
       label: 'Measure',
       shortcut: null,
       isEnabled: () => state().awaitsMeasure && state().work === null,
+      obstacle: () => 'Nothing waits to be measured.',
       perform: () => follower.measure(),
     },
     {
@@ -96,6 +143,7 @@ export function createCommands(
       label: 'Merge',
       shortcut: 'mod+Enter',
       isEnabled: () => (mergeObstacle(state()) === null || isRefused(state())) && !savesNow(),
+      obstacle: () => mergeObstacle(state()) ?? (savesNow() ? 'A save is under way.' : null),
       perform() {
         // Takes effect when the blend is there.
         const hasColumn = conversation().columns.some(({ speaker }) => speaker?.kind === 'blend');
@@ -109,6 +157,7 @@ export function createCommands(
       label: 'Cancel',
       shortcut: null,
       isEnabled: () => ['weigh', 'blend', 'save'].includes(state().work?.kind ?? ''),
+      obstacle: () => 'Nothing is under way.',
       perform: () => follower.cancel(),
     },
     {
@@ -117,6 +166,7 @@ export function createCommands(
       label: 'Undo',
       shortcut: 'mod+Z',
       isEnabled: () => state().canUndo,
+      obstacle: () => 'Nothing to undo.',
       perform: () => studio.history.undo(),
     },
     {
@@ -125,22 +175,8 @@ export function createCommands(
       label: 'Redo',
       shortcut: 'mod+shift+Z',
       isEnabled: () => state().canRedo,
+      obstacle: () => 'Nothing to redo.',
       perform: () => studio.history.redo(),
-    },
-    {
-      name: 'resetWeights',
-      group: 'Mixer',
-      label: 'Reset weights',
-      shortcut: null,
-      isEnabled: () => {
-        const { recipe, map, problems } = state();
-        if (recipe === null || map === null || map.handle === null || problems.length > 0) return false;
-        return hasFilteredValues(recipe, map.handle);
-      },
-      perform() {
-        const handle = state().map?.handle ?? null;
-        if (handle !== null) studio.edit((text) => clearFiltered(text, { name: handle, model: null }));
-      },
     },
     {
       name: 'stop',
@@ -148,6 +184,7 @@ export function createCommands(
       label: 'Stop',
       shortcut: 'Escape',
       isEnabled: () => isReplying(chat.store.getState()),
+      obstacle: () => 'No reply is on its way.',
       perform: () => chat.stop(),
     },
     {
@@ -156,6 +193,7 @@ export function createCommands(
       label: 'Regenerate',
       shortcut: 'mod+shift+Enter',
       isEnabled: () => hasMessages() && canSend(chat.store.getState(), state()),
+      obstacle: chatObstacle,
       perform: () => chat.regenerate(),
     },
     {
@@ -164,6 +202,7 @@ export function createCommands(
       label: 'Edit last message',
       shortcut: null,
       isEnabled: () => hasMessages() && isIdle(),
+      obstacle: chatObstacle,
       perform: () => chat.startEditing(pathOf(conversation()).at(-1)?.message.id ?? null),
     },
     {
@@ -172,6 +211,7 @@ export function createCommands(
       label: 'Copy reply',
       shortcut: null,
       isEnabled: () => lastReplies(conversation()).length > 0,
+      obstacle: () => 'There is no reply yet.',
       perform: () => files.copy(),
     },
     {
@@ -180,6 +220,7 @@ export function createCommands(
       label: 'New chat',
       shortcut: 'mod+shift+O',
       isEnabled: () => hasMessages() && isIdle(),
+      obstacle: chatObstacle,
       perform: () => chat.begin(),
     },
     {
@@ -188,6 +229,7 @@ export function createCommands(
       label: 'Export as JSON',
       shortcut: null,
       isEnabled: hasMessages,
+      obstacle: () => (hasMessages() ? null : 'There is no message yet.'),
       perform: () => files.exportAs('json'),
     },
     {
@@ -196,6 +238,7 @@ export function createCommands(
       label: 'Export as Markdown',
       shortcut: null,
       isEnabled: hasMessages,
+      obstacle: () => (hasMessages() ? null : 'There is no message yet.'),
       perform: () => files.exportAs('markdown'),
     },
     {
@@ -204,6 +247,7 @@ export function createCommands(
       label: 'Clear chat',
       shortcut: null,
       isEnabled: () => hasMessages() && isIdle(),
+      obstacle: chatObstacle,
       perform: () => chat.clear(),
     },
     {
@@ -213,6 +257,10 @@ export function createCommands(
       shortcut: 'mod+S',
       isEnabled: () =>
         saveObstacle(state()) === null && nameObstacle(output.store.getState().name) === null && !savesNow(),
+      obstacle: () =>
+        saveObstacle(state()) ??
+        nameObstacle(output.store.getState().name) ??
+        (savesNow() ? 'A save is under way.' : null),
       perform: () => output.save(),
     },
     {
@@ -231,6 +279,116 @@ export function createCommands(
         if ('script' in made) await output.copy(made.script, 'The mergekit command, with its recipe,');
       },
     },
+    {
+      name: 'showMixer',
+      group: 'View',
+      label: 'Show the mixer',
+      help: 'The weights map and the recipe.',
+      shortcut: 'mod+1',
+      isEnabled: () => state().checkpoints.length > 0,
+      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
+      perform: () => view.change({ centre: 'mixer' }),
+    },
+    {
+      name: 'showModels',
+      group: 'View',
+      label: 'Show the models',
+      help: 'What each model changed, tensor by tensor.',
+      shortcut: 'mod+2',
+      isEnabled: () => state().checkpoints.length > 0,
+      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
+      perform: () => view.change({ centre: 'models' }),
+    },
+    {
+      name: 'useRecommended',
+      group: 'Recipe',
+      label: 'Use this start',
+      help: 'Writes the recommended method and parameters into the recipe, in one step that undo takes back.',
+      shortcut: null,
+      isEnabled: () => survey.startObstacle() === null,
+      obstacle: survey.startObstacle,
+      perform: survey.useStart,
+    },
+    {
+      name: 'exportSurvey',
+      group: 'Files',
+      label: 'Export figures as CSV',
+      help: 'What each model changed, tensor by tensor.',
+      shortcut: null,
+      isEnabled: survey.canExport,
+      perform: survey.exportCsv,
+    },
+    {
+      name: 'openPalette',
+      group: 'View',
+      label: 'Command palette',
+      help: 'Find a command, a method, a view or a help topic by its name.',
+      shortcut: 'mod+K',
+      isEnabled: () => true,
+      perform() {
+        const { overlay } = view.store.getState();
+        view.change({ overlay: overlay === 'palette' ? null : 'palette' });
+      },
+    },
+    {
+      name: 'openHelp',
+      group: 'Help',
+      label: 'Help',
+      help: 'Shortcuts, methods, the recipe, the map, and what the numbers mean.',
+      shortcut: 'shift+?',
+      isEnabled: () => true,
+      perform: () => view.change({ overlay: 'help', helpTopic: null }),
+    },
+    {
+      name: 'startTour',
+      group: 'Help',
+      label: 'Show me around',
+      help: 'Four steps over the models, the map, the chat and saving.',
+      shortcut: null,
+      isEnabled: () => state().checkpoints.length > 0,
+      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
+      perform: () => tour.start(),
+    },
+    {
+      name: 'keepTake',
+      group: 'Recipe',
+      label: 'Keep take',
+      help: 'Keeps the recipe as it is now under a name, to come back to or to compare with.',
+      shortcut: 'mod+shift+K',
+      isEnabled: () => takes.keepObstacle() === null,
+      obstacle: takes.keepObstacle,
+      perform: takes.keep,
+    },
+    {
+      name: 'toggleAB',
+      group: 'Recipe',
+      label: 'Switch A and B',
+      help: 'Puts the recipe to the other of two takes, or to a take and back. However often, undo is one step.',
+      shortcut: 'X',
+      isEnabled: () => takes.toggleObstacle() === null,
+      obstacle: takes.toggleObstacle,
+      perform: takes.toggle,
+    },
+    {
+      name: 'compareTakes',
+      group: 'Chat',
+      label: 'Compare in chat',
+      help: 'Has A and B answer side by side.',
+      shortcut: null,
+      isEnabled: () => takes.compareObstacle() === null,
+      obstacle: takes.compareObstacle,
+      perform: takes.compareInChat,
+    },
+    {
+      name: 'forgetWorkspace',
+      group: 'Files',
+      label: 'Start afresh',
+      help: 'Closes all models and forgets the recipe and its takes. Until something else is opened, it can be brought back.',
+      shortcut: null,
+      isEnabled: () =>
+        state().work === null && (state().checkpoints.length > 0 || workspace.store.getState().left !== null),
+      perform: workspace.forget,
+    },
   ];
-  return Object.fromEntries(list.map((command) => [command.name, command])) as Commands;
+  return Object.fromEntries([...list, ...more].map((command) => [command.name, command])) as Commands;
 }

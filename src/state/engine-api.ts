@@ -16,14 +16,14 @@ import type { Precision } from '../chat/weight-forms.ts';
 import type { BlendedDtype, Dtype } from '../formats/dtype.ts';
 import type { AuditReport } from '../merge/audit.ts';
 import type { Finding } from '../merge/finding.ts';
-import type { WeightsMap } from '../merge/map.ts';
+import type { MapDetail, WeightsMap } from '../merge/map.ts';
 import type { ChangeHistogram, Survey } from '../merge/survey.ts';
 import type { Mode } from '../merge/plan.ts';
 import type { Progress } from '../merge/progress.ts';
 
 export type { AuditFinding, AuditReport } from '../merge/audit.ts';
 export type { Finding } from '../merge/finding.ts';
-export type { MapCell, WeightsMap } from '../merge/map.ts';
+export type { MapCell, MapDetail, WeightsMap } from '../merge/map.ts';
 export type { Progress } from '../merge/progress.ts';
 export type { ChangeHistogram, Insight, RecommendedStart, Survey } from '../merge/survey.ts';
 export type { SaidToken, TokenChoice } from '../chat/generation.ts';
@@ -42,6 +42,16 @@ export interface EngineInfo {
   readonly maxBudgetBytes: number;
   /** How chat shall hold matrices. */
   readonly precision: PrecisionChoice;
+  /** Where a save merges; left out where that is `place`. */
+  readonly savesOn?: 'gpu' | 'cpu';
+}
+
+/** Bytes that are held now. */
+export interface MemoryUse {
+  /** The live blend, and the sources that are kept for the next change. */
+  readonly mergeBytes: number;
+  /** Keys and values of what was said, and the weights of everybody else who was talked to. */
+  readonly chatBytes: number;
 }
 
 /** An open checkpoint as the page shows it. */
@@ -62,9 +72,6 @@ export interface CheckpointSummary {
   /** Null where it can be talked to; else the plain reason why not. */
   readonly chatObstacle: string | null;
 }
-
-/** How fine a weights map is: groups of modules, the modules of each layer, or their tensors. */
-export type MapDetail = 'groups' | 'modules' | 'tensors';
 
 /** How the work would be done. */
 export interface PlanSummary {
@@ -222,6 +229,8 @@ export type SaveFormat =
 export interface EngineApi {
   start(): Promise<EngineInfo>;
   setBudget(budgetBytes: number): Promise<EngineInfo>;
+  /** What is held now. */
+  memory(): Promise<MemoryUse>;
   /** Chat's precision from now on; speakers that are open are made anew when they are next talked to. */
   setPrecision(precision: PrecisionChoice): Promise<EngineInfo>;
   /** Opens files; headers and side files only. Broken ones come back as faults and do not stop the others. */
@@ -234,6 +243,8 @@ export interface EngineApi {
   remove(name: string): Promise<void>;
   /** Pre-flight: reads no weight. Rejects with a RecipeFault where the recipe itself is wrong. */
   check(recipeText: string): Promise<CheckReport>;
+  /** Names of the tensors that a recipe merges, in the result's order, from headers alone. Rejects where it cannot be merged. */
+  tensors(recipeText: string): Promise<readonly string[]>;
   /** The weights map of a recipe; measures first where statistics are needed and not kept yet. */
   weigh(
     recipeText: string,

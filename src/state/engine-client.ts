@@ -7,17 +7,22 @@ import './wire.ts';
 import { proxy, type Remote, wrap } from 'comlink';
 import { DeviceFault } from '../bytes/fault.ts';
 import type { EngineApi } from './engine-api.ts';
+import { lateEndpoint } from './late-endpoint.ts';
 
 /** An EngineApi over any worker or port that exposes one. */
 export function engineOver(remote: Remote<EngineApi>): EngineApi {
   return {
     start: () => remote.start(),
     setBudget: (budgetBytes) => remote.setBudget(budgetBytes),
+    memory: () => remote.memory(),
     setPrecision: (precision) => remote.setPrecision(precision),
     add: (files) => remote.add(files),
     remove: (name) => remote.remove(name),
     check: (text) => remote.check(text),
-    weigh: (text, onProgress) => remote.weigh(text, proxy(onProgress)),
+    tensors: (text) => remote.tensors(text),
+    weigh: (text, onProgress, detail) => remote.weigh(text, proxy(onProgress), detail),
+    survey: (text, onProgress) => remote.survey(text, proxy(onProgress)),
+    histogram: (text, tensor) => remote.histogram(text, tensor),
     blend: (text, onProgress) => remote.blend(text, proxy(onProgress)),
     save: (text, options, onProgress) => remote.save(text, options, proxy(onProgress)),
     cancel: () => remote.cancel(),
@@ -29,16 +34,24 @@ export function engineOver(remote: Remote<EngineApi>): EngineApi {
   };
 }
 
-/** Starts the engine worker. A worker that cannot load makes every call reject instead of hanging. */
-export function connectEngine(): EngineApi {
-  const worker = new Worker(new URL('./engine.worker.ts', import.meta.url), { type: 'module', name: 'engine' });
-  const engine = engineOver(wrap<EngineApi>(worker));
+/**
+ * The engine in its worker, which is started once `ready` resolves: a page draws itself first. What is asked before waits.
+ * A worker that cannot load makes `start` reject instead of hanging.
+ */
+export function connectEngine(ready: Promise<void>): EngineApi {
+  let refuse: (fault: DeviceFault) => void = () => {};
   const broken = new Promise<never>((_, reject) => {
-    worker.addEventListener('error', (event) => {
-      const reason = event.message ? `: ${event.message}` : '';
-      reject(new DeviceFault(`The engine of this page could not be started${reason}. Reload the page.`));
-    });
+    refuse = reject;
   });
   broken.catch(() => {});
+  const starting = ready.then(() => {
+    const worker = new Worker(new URL('./engine.worker.ts', import.meta.url), { type: 'module', name: 'engine' });
+    worker.addEventListener('error', (event) => {
+      const reason = event.message ? `: ${event.message}` : '';
+      refuse(new DeviceFault(`The engine of this page could not be started${reason}. Reload the page.`));
+    });
+    return worker;
+  });
+  const engine = engineOver(wrap<EngineApi>(lateEndpoint(starting)));
   return { ...engine, start: () => Promise.race([engine.start(), broken]) };
 }

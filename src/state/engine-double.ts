@@ -62,9 +62,11 @@ export function engineDouble(): EngineDouble {
     start: call('start'),
     setBudget: call('setBudget'),
     setPrecision: call('setPrecision'),
+    memory: call('memory'),
     add: call('add'),
     remove: call('remove'),
     check: call('check'),
+    tensors: call('tensors'),
     weigh: call('weigh'),
     survey: call('survey'),
     histogram: call('histogram'),
@@ -123,7 +125,18 @@ export function checkReport(plan: Partial<PlanSummary> = {}): CheckReport {
 }
 
 export function weightsMap(models: readonly string[]): WeightsMap {
-  return { models, handle: 'share', handleMin: 0, handleMax: 1, rows: [], columns: [], cells: [], note: '' };
+  return {
+    detail: 'modules',
+    models,
+    isMuted: models.map(() => false),
+    handle: 'share',
+    handleMin: 0,
+    handleMax: 1,
+    rows: [],
+    columns: [],
+    cells: [],
+    note: '',
+  };
 }
 
 export function blendReport(blend: number, part: Partial<BlendReport> = {}): BlendReport {

@@ -104,7 +104,7 @@ describe('the engine', { timeout: 240_000 }, () => {
     );
     const changed = await engine.blend(byHand, NOTHING);
     expect(changed.rewritten).toBe(3);
-    const cell = (await engine.weigh(byHand, NOTHING)).cells.find((own) => own.filter === 'model.layers.3.mlp.');
+    const cell = (await engine.weigh(byHand, NOTHING)).cells.find((own) => own.filters[0] === 'model.layers.3.mlp.');
     expect(cell?.weights).toEqual([1, 0]);
     expect(cell?.isSet).toEqual([true, false]);
   });

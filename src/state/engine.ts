@@ -18,6 +18,7 @@ import { CpuArithmetic, type KernelThread } from '../merge/cpu-arithmetic.ts';
 import { GpuArithmetic } from '../merge/gpu-arithmetic.ts';
 import type { Lineup } from '../merge/lineup.ts';
 import { save } from '../merge/save.ts';
+import { surveyRecipe } from '../merge/surveying.ts';
 import type { OpenStage } from '../merge/stage.ts';
 import { stagesAt } from '../merge/stage-runs.ts';
 import { parseRecipe } from '../recipe/yaml.ts';
@@ -28,9 +29,12 @@ import { capacityTokensFor } from './chat-plan.ts';
 import { summarise } from './checkpoint-summary.ts';
 import type {
   BlendReport,
+  ChangeHistogram,
   CheckReport,
   EngineApi,
   EngineInfo,
+  MemoryUse,
+  MapDetail,
   PlanSummary,
   PrecisionChoice,
   Progress,
@@ -45,6 +49,7 @@ import type {
   ScoreOutcome,
   Speaker,
   SpeakerInfo,
+  Survey,
   WeightsMap,
 } from './engine-api.ts';
 import { saveOnnx } from './onnx-save.ts';
@@ -193,9 +198,22 @@ export class Engine implements EngineApi {
     return this.#info(place);
   }
 
+  async memory(): Promise<MemoryUse> {
+    const { speakers } = await this.#open();
+    const { bytes, blend } = speakers;
+    const mergeBytes = (blend.live?.bytes ?? 0) + blend.sourceBytes;
+    return { mergeBytes, chatBytes: Math.max(0, bytes - mergeBytes) };
+  }
+
   #info(place: Place): EngineInfo {
     const { maxBudgetBytes } = BUDGETS[place.kind];
-    return { ...place.info, budgetBytes: place.speakers.budgetBytes, maxBudgetBytes, precision: this.#precision };
+    return {
+      ...place.info,
+      budgetBytes: place.speakers.budgetBytes,
+      maxBudgetBytes,
+      precision: this.#precision,
+      ...(place.saver ? { savesOn: 'cpu' } : {}),
+    };
   }
 
   /** The place, opened on first use and again after the graphics device was lost. */
@@ -314,13 +332,52 @@ export class Engine implements EngineApi {
     };
   }
 
-  weigh(recipeText: string, onProgress: (progress: Progress) => void): Promise<WeightsMap> {
+  async tensors(recipeText: string): Promise<readonly string[]> {
+    const { stages } = await this.#open();
+    return this.#lineUp(recipeText, stages).tensors.map(({ name }) => name);
+  }
+
+  weigh(
+    recipeText: string,
+    onProgress: (progress: Progress) => void,
+    detail: MapDetail = 'modules',
+  ): Promise<WeightsMap> {
     return this.#inTurn('weigh', async (signal, { speakers, stages }) => {
       const lineup = this.#lineUp(recipeText, stages);
       // As the blend that follows is planned, so that it finds what this one read.
       speakers.plan(lineup);
-      return speakers.blend.map(lineup, { signal, onProgress });
+      return speakers.blend.map(lineup, { signal, onProgress }, { detail, written: parseRecipe(recipeText) });
     });
+  }
+
+  /** What is surveyed: the recipe's checkpoints, or the recipe's own lineup where that names no base. */
+  #surveyed(recipeText: string, stages: OpenStage): Lineup {
+    const recipe = surveyRecipe(parseRecipe(recipeText));
+    const { lineup } = recipe ? check(recipe, (model) => this.#find(model), stages) : { lineup: null };
+    return lineup ?? this.#lineUp(recipeText, stages);
+  }
+
+  async survey(recipeText: string, onProgress: (progress: Progress) => void): Promise<Survey> {
+    const { speakers, stages } = await this.#open();
+    const known = this.#surveyed(recipeText, stages);
+    // What is known already waits for nobody.
+    if (!speakers.blend.isSurveyDue(known)) return speakers.blend.survey(known);
+    return this.#inTurn('survey', async (signal, place) => {
+      const lineup = this.#surveyed(recipeText, place.stages);
+      place.speakers.plan(lineup);
+      return place.speakers.blend.survey(lineup, { signal, onProgress });
+    });
+  }
+
+  async histogram(recipeText: string, tensor: string | null): Promise<ChangeHistogram> {
+    const { speakers, stages } = await this.#open();
+    const found = speakers.blend.histogram(this.#surveyed(recipeText, stages), tensor);
+    if (found) return found;
+    throw new MissingFault(
+      tensor === null
+        ? 'No change was measured yet; measure the models first.'
+        : `The changes of ${tensor} were not measured; it has no base, or holds NaN or infinity.`,
+    );
   }
 
   blend(recipeText: string, onProgress: (progress: Progress) => void): Promise<BlendReport> {

@@ -6,11 +6,13 @@
 import { toReport } from '../bytes/fault.ts';
 import { METHODS } from '../methods/index.ts';
 import { defaults, encodeValue, type Method, type StatisticUnit } from '../methods/method.ts';
+import { heardRecipe } from '../recipe/muted.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { BlendReport, PlanSummary } from './engine-api.ts';
 import { bytesFigure, plural, timeFigure } from './figures.ts';
 import { shownValue } from './shown-value.ts';
 import type { Studio } from './studio.ts';
+import { createView, type View } from './view.ts';
 
 /** A change is followed after this pause, and during an unbroken run of changes at least this often. */
 const PAUSE_MS = 100;
@@ -35,8 +37,8 @@ export interface Follower {
   readonly stop: () => void;
 }
 
-/** Starts following a studio. */
-export function follow(studio: Studio): Follower {
+/** Starts following a studio; the map is asked for as finely as the view shows it. */
+export function follow(studio: Studio, view: View = createView()): Follower {
   const { store, engine, perform } = studio;
   const { getState: get, setState: set } = store;
   let turn = 0;
@@ -66,6 +68,14 @@ export function follow(studio: Studio): Follower {
     const isHeldOtherwise =
       state.engine?.budgetBytes !== before.engine?.budgetBytes || state.engine?.precision !== before.engine?.precision;
     if (isHeldOtherwise && before.engine !== null) later();
+  });
+
+  // Another detail needs neither a check nor another blend.
+  const stopLooking = view.store.subscribe(({ mapDetail }, before) => {
+    const { text, recipe, map } = get();
+    if (mapDetail === before.mapDetail || map === null || recipe === null) return;
+    const mine = turn;
+    void weigh(text, recipe, () => mine !== turn);
   });
 
   async function settle(): Promise<void> {
@@ -119,13 +129,17 @@ export function follow(studio: Studio): Follower {
   }
 
   async function weigh(text: string, recipe: Recipe, isStale: () => boolean): Promise<void> {
-    const map = await perform('weigh', (onProgress) => engine.weigh(text, onProgress));
+    const detail = view.store.getState().mapDetail;
+    const map = await perform('weigh', (onProgress) => engine.weigh(text, onProgress, detail));
+    const isWanted = () => !isStale() && view.store.getState().mapDetail === detail;
     if (map === null) {
-      if (!isStale()) set({ awaitsMeasure: true });
+      if (isWanted()) set({ awaitsMeasure: true });
       return;
     }
     measuredKey = keyOf(recipe);
-    if (!isStale()) set({ map, awaitsMeasure: false });
+    if (isWanted()) set({ map, awaitsMeasure: false });
+    // Where there was no map yet, nobody else has asked for the detail that is wanted by now.
+    else if (!isStale() && get().map === null) await weigh(text, recipe, isStale);
   }
 
   async function blend(text: string, recipe: Recipe, isStale: () => boolean): Promise<void> {
@@ -173,6 +187,7 @@ export function follow(studio: Studio): Follower {
     },
     stop() {
       stopListening();
+      stopLooking();
       clearTimeout(timer);
       turn++;
     },
@@ -183,7 +198,7 @@ export function follow(studio: Studio): Follower {
  * What the map's figures need to have read: sums along rows or columns, per element, or of whole tensors, which the
  * changes from a base are, too; null where it needs nothing. Values that vary count by their rest.
  */
-function readingOf(recipe: Recipe): 'row' | 'column' | 'element' | 'tensor' | null {
+export function readingOf(recipe: Recipe): 'row' | 'column' | 'element' | 'tensor' | null {
   const method = METHODS.get(recipe.method);
   if (!method) return null;
   const unit: StatisticUnit | null = method.statistics(shownValues(method, recipe));
@@ -208,7 +223,8 @@ function keyOf(recipe: Recipe): string {
   const method = METHODS.get(recipe.method);
   const isFound = method !== undefined && method.handle === null && (method.passes?.length ?? 0) > 0;
   const own = isFound ? [recipe.method, recipe.parameters] : [];
-  return JSON.stringify([readingOf(recipe), recipe.base, recipe.models.map(({ model }) => model).sort(), ...own]);
+  const models = heardRecipe(recipe).models.map(({ model }) => model);
+  return JSON.stringify([readingOf(recipe), recipe.base, models.sort(), ...own]);
 }
 
 /** What a blend did, in one sentence. */

@@ -15,6 +15,13 @@ export interface RecipeText {
 const GESTURE_PAUSE_MS = 700;
 const MAX_ENTRIES = 200;
 
+/** The text with everything that can be undone and redone, the nearest step last in both. */
+export interface HistoryEntries {
+  readonly text: string;
+  readonly past: readonly string[];
+  readonly future: readonly string[];
+}
+
 /** The recipe text with its past and future. */
 export interface History {
   readonly text: () => string;
@@ -27,6 +34,10 @@ export interface History {
   readonly release: () => void;
   /** Puts a text that cannot be undone and forgets the past. */
   readonly reset: (text: string) => void;
+  /** All of it, as `restore` takes it. */
+  readonly entries: () => HistoryEntries;
+  /** Puts a text with its past and future, as another page had them. */
+  readonly restore: (entries: HistoryEntries) => void;
   readonly undo: () => void;
   readonly redo: () => void;
   readonly canUndo: () => boolean;
@@ -77,6 +88,20 @@ export function createHistory(now: () => number = () => performance.now()): Hist
       store.setState({ text });
       past().resume();
       past().clear();
+    },
+    entries() {
+      const { pastStates, futureStates } = past();
+      // zundo's states are partial by their type; those of this store are whole.
+      const texts = (states: typeof pastStates) => states.map(({ text = '' }) => text);
+      return { text: store.getState().text, past: texts(pastStates), future: texts(futureStates) };
+    },
+    restore({ text, past: before, future }) {
+      open = null;
+      past().pause();
+      store.setState({ text });
+      past().resume();
+      const states = (texts: readonly string[]) => texts.slice(-MAX_ENTRIES).map((own) => ({ text: own }));
+      store.temporal.setState({ pastStates: states(before), futureStates: states(future) });
     },
     undo() {
       open = null;

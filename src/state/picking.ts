@@ -11,7 +11,7 @@ import { isShardIndex, isWeightFile } from '../formats/shards.ts';
 const SHARD = /-\d{5}-of-\d{5}\.safetensors$/;
 
 /** True where a file carries no folder. */
-export function isLoose({ path }: GivenFile): boolean {
+export function isLoose({ path }: Pick<GivenFile, 'path'>): boolean {
   return !/[/\\]/.test(path);
 }
 

@@ -15,6 +15,8 @@ const indexSchema = z.object({
   ),
   files: z.record(z.string(), z.array(z.object({ name: z.string(), bytes: z.number() }))),
   try: z.array(z.string()),
+  /** The first question: what the merge answers and no single parent does, and one sentence about that. */
+  showcase: z.object({ prompt: z.string(), answer: z.string(), note: z.string() }).optional(),
 });
 
 /** What `samples/index.json` says. */

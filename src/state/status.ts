@@ -2,6 +2,7 @@
 
 import type { Finding, PlanSummary } from './engine-api.ts';
 import { bytesFigure, timeLeft } from './figures.ts';
+import { bytesPerSecondOf, fractionOf, secondsLeftOf } from './progress.ts';
 import type { StudioState, Work } from './studio.ts';
 
 /** The status line. */
@@ -12,6 +13,18 @@ export interface Status {
   readonly fraction: number | null;
   /** The fault's code, shown small. */
   readonly code: string | null;
+  /** How far work is, where its sentence does not say it; null elsewhere. */
+  readonly figures: Figures | null;
+}
+
+/** How far work is. These change all the time: they are shown, and not read out. */
+export interface Figures {
+  readonly done: string;
+  readonly total: string;
+  /** Null while nothing was done. */
+  readonly rate: string | null;
+  /** Null while nobody can say. */
+  readonly left: string | null;
 }
 
 const DOING: Readonly<Record<Work['kind'], string>> = {
@@ -65,27 +78,55 @@ function tensorList({ message, tensors, tensorCount }: Finding): string {
   return ` (${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''})`;
 }
 
-function workSentence(work: Work): string {
-  const doing = DOING[work.kind];
-  if (work.bytesTotal === 0) return `${doing}…`;
-  const amount = `${bytesFigure(work.bytesDone)} of ${bytesFigure(work.bytesTotal)}`;
-  const rate = work.bytesPerSecond > 0 ? `, ${bytesFigure(work.bytesPerSecond)} a second` : '';
-  const left = work.secondsLeft === null ? '' : `, ${timeLeft(work.secondsLeft)} left`;
-  return `${doing}: ${amount}${rate}${left}.`;
+/** What is going on where: which kind of work, what computes, and whether files are read or written. */
+function workSentence({ kind, pace }: Work, engine: StudioState['engine']): string {
+  const doing = DOING[kind];
+  if (pace.bytesTotal === 0) return `${doing}…`;
+  if (pace.phase === null) return `${doing}: ${bytesFigure(pace.bytesDone)} of ${bytesFigure(pace.bytesTotal)}.`;
+  const place = (kind === 'save' ? engine?.savesOn : undefined) ?? engine?.place ?? 'cpu';
+  const where = place === 'gpu' ? 'on the GPU' : 'on the CPU';
+  const source = pace.isInMemory ? 'from memory' : 'reading the files';
+  // Weights that tensors share have to be known before anything is merged.
+  if (pace.phase === 'measure') return `${doing}${kind === 'weigh' ? '' : ', first measuring'} ${where}, ${source}.`;
+  return kind === 'save' ? `${doing}: merging ${where}, ${source}, writing.` : `${doing} ${where}, ${source}.`;
 }
 
-/** Where the studio stands. */
-export function statusOf(state: StudioState): Status {
-  const { work, fault, outcome } = state;
+/** Work in two words for a window's title: `42% Merging`. */
+export function titleOf({ kind, pace }: Work): string {
+  const fraction = fractionOf(pace);
+  return fraction === null ? DOING[kind] : `${Math.floor(fraction * 100)}% ${DOING[kind]}`;
+}
+
+function figuresOf({ pace }: Work, nowMs: number): Figures | null {
+  if (pace.phase === null || pace.bytesTotal === 0) return null;
+  const rate = bytesPerSecondOf(pace);
+  const seconds = secondsLeftOf(pace, nowMs);
+  return {
+    done: bytesFigure(pace.bytesDone),
+    total: bytesFigure(pace.bytesTotal),
+    rate: rate > 0 ? `${bytesFigure(rate)}/s` : null,
+    left: seconds === null ? null : `${timeLeft(seconds)} left`,
+  };
+}
+
+/** Where the studio stands; `nowMs` is the page's clock, which the time left is counted down by. */
+export function statusOf(state: StudioState, nowMs: number = performance.now()): Status {
+  const { work } = state;
   // Weighing from kept statistics takes milliseconds and needs no words.
-  if (work && (work.kind !== 'weigh' || work.bytesTotal > 0)) {
-    const fraction = work.bytesTotal > 0 ? Math.min(1, work.bytesDone / work.bytesTotal) : null;
-    return { tone: 'busy', sentence: workSentence(work), fraction, code: null };
+  if (work && (work.kind !== 'weigh' || work.pace.bytesTotal > 0)) {
+    const sentence = workSentence(work, state.engine);
+    return { tone: 'busy', sentence, fraction: fractionOf(work.pace), code: null, figures: figuresOf(work, nowMs) };
   }
-  if (fault) return { tone: 'bad', sentence: fault.message, fraction: null, code: fault.code };
+  return { ...statusAtRest(state), fraction: null, figures: null };
+}
+
+/** Where it stands while nothing runs. */
+function statusAtRest(state: StudioState): Pick<Status, 'tone' | 'sentence' | 'code'> {
+  const { fault, outcome } = state;
+  if (fault) return { tone: 'bad', sentence: fault.message, code: fault.code };
   const refusal = state.refusals.at(-1);
   if (refusal && state.check === null) {
-    return { tone: 'bad', sentence: refusal.report.message, fraction: null, code: refusal.report.code };
+    return { tone: 'bad', sentence: refusal.report.message, code: refusal.report.code };
   }
   const obstacle = mergeObstacle(state);
   // What is too large to talk to can be saved, and that it was is the news.
@@ -93,22 +134,22 @@ export function statusOf(state: StudioState): Status {
   if (obstacle !== null && !isNews) {
     const isBad =
       state.problems.length > 0 || state.checkFault !== null || (state.check !== null && state.check.plan === null);
-    return { tone: isBad ? 'bad' : 'idle', sentence: obstacle, fraction: null, code: state.checkFault?.code ?? null };
+    return { tone: isBad ? 'bad' : 'idle', sentence: obstacle, code: state.checkFault?.code ?? null };
   }
   if (outcome) {
     return {
       tone: outcome.tone === 'plain' ? 'idle' : outcome.tone,
       sentence: outcome.sentence,
-      fraction: null,
+
       code: null,
     };
   }
   const plan = state.check?.plan;
-  if (!plan) return { tone: 'idle', sentence: 'Nothing is open.', fraction: null, code: null };
+  if (!plan) return { tone: 'idle', sentence: 'Nothing is open.', code: null };
   const seconds = plan.seconds === null ? '' : `, about ${timeLeft(plan.seconds)}`;
   const copied = plan.copiedTensors > 0 ? `, ${plan.copiedTensors} copied` : '';
   const sentence = `Ready to merge: ${plan.mergedTensors} tensors${copied}, ${bytesFigure(plan.readBytes)} to read, ${bytesFigure(plan.writeBytes)} as a file${seconds}.${inBits(plan.chat)}`;
-  return { tone: 'idle', sentence, fraction: null, code: null };
+  return { tone: 'idle', sentence, code: null };
 }
 
 /** Chat in fewer bits than a save writes is worth saying before it is there. */

@@ -17,11 +17,11 @@ import type {
   EngineApi,
   EngineInfo,
   PrecisionChoice,
-  Progress,
   WeightsMap,
 } from './engine-api.ts';
-import { createHistory, type History } from './history.ts';
+import { createHistory, type History, type HistoryEntries } from './history.ts';
 import { droppedParameters, withMethod } from './method-switch.ts';
+import { type Pace, paceAtStart, paced, type Report } from './progress.ts';
 import { afterClosing, afterOpening, proposedRecipe, withBase, withModel } from './recipe-edits.ts';
 import type { PathedFile, SamplesIndex } from './samples.ts';
 
@@ -29,11 +29,7 @@ import type { PathedFile, SamplesIndex } from './samples.ts';
 export interface Work {
   readonly id: number;
   readonly kind: 'open' | 'fetch' | 'weigh' | 'blend' | 'save';
-  readonly bytesDone: number;
-  /** 0 while it is not known. */
-  readonly bytesTotal: number;
-  readonly bytesPerSecond: number;
-  readonly secondsLeft: number | null;
+  readonly pace: Pace;
 }
 
 /** A file that could not be opened. */
@@ -107,10 +103,15 @@ export interface Studio {
   readonly setBudget: (budgetBytes: number) => Promise<void>;
   /** How chat holds matrices from now on. */
   readonly setPrecision: (precision: PrecisionChoice) => Promise<void>;
-  /** Opens files and takes what they hold into the recipe. */
-  readonly open: (files: readonly PathedFile[]) => Promise<void>;
+  /** Opens files and takes what they hold into the recipe; gives the names of the checkpoints that came of them. */
+  readonly open: (files: readonly PathedFile[]) => Promise<readonly string[]>;
   /** Opens the samples' files and proposes their recipe. */
   readonly openSamples: (fetchThem: FetchSamples) => Promise<void>;
+  /**
+   * Opens what a person left, group by group as it came then, and puts the recipe with its history as it was. Resolves to
+   * false where that failed; then nothing was changed.
+   */
+  readonly reopen: (left: Left) => Promise<boolean>;
   readonly close: (name: string) => Promise<void>;
   readonly dismissRefusals: () => void;
   /** Edits the document; edits of one gesture that follow closely are one undo entry. */
@@ -126,10 +127,22 @@ export interface Studio {
   readonly perform: <T>(kind: Work['kind'], task: (onProgress: OnProgress) => Promise<T>) => Promise<T | null>;
 }
 
-export type OnProgress = (progress: Omit<Progress, 'phase'>) => void;
+export type OnProgress = (progress: Report) => void;
 export type FetchSamples = (
   onBytes: (done: number, total: number) => void,
 ) => Promise<{ readonly index: SamplesIndex; readonly files: readonly PathedFile[] }>;
+
+/** What a person left, to be opened again. */
+export interface Left {
+  /** The files, in the groups in which they came; `samples` where the page's own were among them. */
+  readonly files: (onProgress: OnProgress) => Promise<{
+    readonly groups: readonly (readonly PathedFile[])[];
+    readonly samples: SamplesIndex | null;
+  }>;
+  /** The checkpoints that were open; what else the files hold is closed again. */
+  readonly names: readonly string[];
+  readonly entries: HistoryEntries;
+}
 
 /** Makes the studio over an engine. */
 export function createStudio(engine: EngineApi, history: History = createHistory()): Studio {
@@ -153,10 +166,11 @@ export function createStudio(engine: EngineApi, history: History = createHistory
 
   const perform: Studio['perform'] = async (kind, task) => {
     const id = ++lastWork;
-    set({ work: { id, kind, bytesDone: 0, bytesTotal: 0, bytesPerSecond: 0, secondsLeft: null }, fault: null });
+    set({ work: { id, kind, pace: paceAtStart(performance.now()) }, fault: null });
     try {
-      return await task(({ bytesDone, bytesTotal, bytesPerSecond, secondsLeft }) => {
-        if (get().work?.id === id) set({ work: { id, kind, bytesDone, bytesTotal, bytesPerSecond, secondsLeft } });
+      return await task((report) => {
+        const { work } = get();
+        if (work?.id === id) set({ work: { id, kind, pace: paced(work.pace, report, performance.now()) } });
       });
     } catch (thrown) {
       const report = toReport(thrown);
@@ -170,8 +184,7 @@ export function createStudio(engine: EngineApi, history: History = createHistory
     }
   };
 
-  const addFiles = async (files: readonly PathedFile[]) => {
-    const { added, faults, settled = [] } = await engine.add(files);
+  const takeIn = ({ added, faults, settled = [] }: Awaited<ReturnType<EngineApi['add']>>) => {
     const names = new Set(added.map(({ name }) => name));
     set((state) => ({
       checkpoints: [...state.checkpoints.filter(({ name }) => !names.has(name)), ...added],
@@ -182,6 +195,7 @@ export function createStudio(engine: EngineApi, history: History = createHistory
     }));
     return added.map(({ name }) => name);
   };
+  const addFiles = async (files: readonly PathedFile[]) => takeIn(await engine.add(files));
 
   const openNames = () => get().checkpoints.map(({ name }) => name);
 
@@ -213,32 +227,25 @@ export function createStudio(engine: EngineApi, history: History = createHistory
       }
     },
     async open(files) {
-      if (files.length === 0) return;
-      await perform('open', async () => {
+      if (files.length === 0) return [];
+      const names = await perform('open', async () => {
         const [recipeFile, rest] = apartRecipe(files);
         const added = rest.length > 0 ? await addFiles(rest) : [];
         if (recipeFile) {
           history.edit(await recipeText(recipeFile.file));
-          return;
+          return added;
         }
         const isFirst = history.text() === '';
         const text = afterOpening(history.text(), get().recipe, openNames(), added);
         if (isFirst) history.reset(text);
         else history.edit(text);
+        return added;
       });
+      return names ?? [];
     },
     async openSamples(fetchThem) {
       await perform('fetch', async (onProgress) => {
-        const startedMs = performance.now();
-        const { index, files } = await fetchThem((bytesDone, bytesTotal) => {
-          const seconds = (performance.now() - startedMs) / 1000;
-          onProgress({
-            bytesDone,
-            bytesTotal,
-            bytesPerSecond: bytesDone / Math.max(seconds, 0.001),
-            secondsLeft: null,
-          });
-        });
+        const { index, files } = await fetchThem((bytesDone, bytesTotal) => onProgress({ bytesDone, bytesTotal }));
         await addFiles(files);
         const family = new Set([index.base, ...index.models.map(({ folder }) => folder)]);
         const text = proposedRecipe(
@@ -249,6 +256,23 @@ export function createStudio(engine: EngineApi, history: History = createHistory
         if (history.text() === '') history.reset(text);
         else history.edit(text);
       });
+    },
+    async reopen({ files, names, entries }) {
+      const isDone = await perform('open', async (onProgress) => {
+        const { groups, samples } = await files(onProgress);
+        const results: Awaited<ReturnType<EngineApi['add']>>[] = [];
+        for (const group of groups) results.push(await engine.add(group));
+        const opened = new Set(results.flatMap(({ added }) => added.map(({ name }) => name)));
+        for (const name of opened) if (!names.includes(name)) await engine.remove(name);
+        // At once, so that nothing is checked before all of it is there.
+        for (const result of results) {
+          takeIn({ ...result, added: result.added.filter(({ name }) => names.includes(name)) });
+        }
+        if (samples) set({ samples });
+        history.restore(entries);
+        return true;
+      });
+      return isDone === true;
     },
     async close(name) {
       try {

@@ -2,7 +2,12 @@
  * clipboard. */
 
 import type { TextStore } from './chat-keeping.ts';
+import { databaseHandles, type HandleStore } from './database-handles.ts';
 import { databaseTexts } from './database-texts.ts';
+import type { Notifications } from './notify.ts';
+import type { PageKeeper } from './offline.ts';
+import { pageKeeper } from './page-keeper.ts';
+import { type Visit, windowVisit } from './visit.ts';
 
 export interface Surroundings {
   readonly fetch: typeof fetch;
@@ -13,6 +18,14 @@ export interface Surroundings {
   readonly copy: (text: string) => Promise<void>;
   /** Where texts are kept in this browser from one visit to the next; left out where there is no such place. */
   readonly store?: TextStore;
+  /** Where handles of opened files are kept; left out where there is no such place. */
+  readonly handles?: HandleStore;
+  /** What the browser tells of this visit; left out where nothing is kept from one to the next. */
+  readonly visit?: Visit;
+  /** The system's notifications; left out where the browser has none. */
+  readonly notifications?: Notifications;
+  /** What keeps the page's own files for when there is no network; left out where nothing does. */
+  readonly keeper?: PageKeeper;
 }
 
 /** The Chromium-only picker, which TypeScript's DOM types leave out. */
@@ -36,6 +49,8 @@ export function windowSurroundings(page: Window & typeof globalThis): Surroundin
       : null,
     copy: (text) => page.navigator.clipboard.writeText(text),
     ...databaseOf(page),
+    ...keeperOf(page),
+    ...notificationsOf(page),
     download(file, name) {
       const address = URL.createObjectURL(file);
       const link = page.document.createElement('a');
@@ -49,10 +64,43 @@ export function windowSurroundings(page: Window & typeof globalThis): Surroundin
   };
 }
 
+/** While developing, files change too often to be kept. */
+function keeperOf(page: Window & typeof globalThis): { readonly keeper?: PageKeeper } {
+  const keeper = import.meta.env.PROD ? pageKeeper(page) : undefined;
+  return keeper ? { keeper } : {};
+}
+
+function notificationsOf(page: Window & typeof globalThis): { readonly notifications?: Notifications } {
+  if (!('Notification' in page)) return {};
+  const { Notification } = page;
+  return {
+    notifications: {
+      permission: () => Notification.permission,
+      ask: () => Notification.requestPermission(),
+      isHidden: () => page.document.visibilityState === 'hidden',
+      show(title, body) {
+        const options = { body, icon: './icon-192.png', tag: 'fusewright' };
+        try {
+          const shown = new Notification(title, options);
+          shown.onclick = () => {
+            page.focus();
+            shown.close();
+          };
+        } catch {
+          // On Android only the service worker may.
+          void page.navigator.serviceWorker?.ready.then((worker) => worker.showNotification(title, options));
+        }
+      },
+    },
+  };
+}
+
 /** A browser may refuse even to name its database. */
-function databaseOf(page: Window & typeof globalThis): { readonly store?: TextStore } {
+function databaseOf(page: Window & typeof globalThis): Pick<Surroundings, 'store' | 'handles' | 'visit'> {
   try {
-    return page.indexedDB ? { store: databaseTexts(page.indexedDB) } : {};
+    const { indexedDB } = page;
+    if (!indexedDB) return {};
+    return { store: databaseTexts(indexedDB), handles: databaseHandles(indexedDB), visit: windowVisit(page) };
   } catch {
     return {};
   }

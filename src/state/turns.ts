@@ -5,8 +5,8 @@
 
 import { CancelledFault } from '../bytes/fault.ts';
 
-/** `weigh` and `blend` supersede their own kind; `stay` (saving, loading a speaker) does not. */
-export type TurnKind = 'weigh' | 'blend' | 'stay';
+/** `weigh`, `survey` and `blend` supersede their own kind; `stay` (saving, loading a speaker) does not. */
+export type TurnKind = 'weigh' | 'survey' | 'blend' | 'stay';
 
 interface Turn {
   readonly kind: TurnKind;

@@ -14,6 +14,8 @@ export interface ViewState {
   readonly mapDetail: MapDetail;
   /** What lies over the page. */
   readonly overlay: 'palette' | 'help' | null;
+  /** The topic that the help opens at; null for its beginning. */
+  readonly helpTopic: string | null;
   /** Step of the tour, from 0; null while it does not run. */
   readonly tourStep: number | null;
   /** A substring of tensor names that the models view shows alone; empty for all. */
@@ -31,6 +33,7 @@ export function createView(): View {
     centre: 'mixer',
     mapDetail: 'modules',
     overlay: null,
+    helpTopic: null,
     tourStep: null,
     tensorFilter: '',
   }));

@@ -481,10 +481,14 @@ describe('merging', () => {
     onProgress({ phase: 'blend', bytesDone: 250e6, bytesTotal: 1e9, bytesPerSecond: 125e6, secondsLeft: 6 });
     expect(statusOf(state())).toEqual({
       tone: 'busy',
-      sentence: 'Merging: 250 MB of 1.00 GB, 125 MB a second, 6 s left.',
+      sentence: 'Merging on the GPU, reading the files.',
       fraction: 0.25,
       code: null,
+      figures: { done: '250 MB', total: '1.00 GB', rate: null, left: null },
     });
+    await vi.advanceTimersByTimeAsync(4000);
+    onProgress({ phase: 'blend', bytesDone: 750e6, bytesTotal: 1e9, bytesPerSecond: 125e6, secondsLeft: 2 });
+    expect(statusOf(state()).figures).toEqual({ done: '750 MB', total: '1.00 GB', rate: '125 MB/s', left: '2 s left' });
   });
 
   it('warns of NaN by tensor', async () => {

@@ -26,8 +26,15 @@ export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone 
   const place = `${map.rows[row]?.label ?? ''} ${cell ? (map.columns[cell.column] ?? '') : ''}`.trim();
   const inRow = map.cells.filter((c) => c.row === row);
   // A row's slider begins at the mean of its cells.
-  const rowMean = (model: number) =>
-    inRow.reduce((sum, c) => sum + (c.weights[model] ?? 0), 0) / Math.max(1, inRow.length);
+  const rowMean = (model: number) => {
+    const known = inRow.map(({ weights }) => weights[model] ?? Number.NaN).filter(Number.isFinite);
+    return known.reduce((sum, weight) => sum + weight, 0) / known.length;
+  };
+  // Null where no weight is known: of a muted model that the recipe gives none, say.
+  const begins = (model: number) => {
+    const weight = cell ? (cell.weights[model] ?? Number.NaN) : rowMean(model);
+    return Number.isFinite(weight) ? Math.round(weight * 1000) / 1000 : null;
+  };
   return (
     <div role="dialog" aria-label={`Weights of ${place}`} className={styles.editor}>
       <p className={styles.title}>
@@ -42,7 +49,8 @@ export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone 
               <ModelLetter index={index} /> <span>{short[index]}</span>
             </span>
           }
-          value={set[index] ?? Math.round((cell ? (cell.weights[index] ?? 0) : rowMean(index)) * 1000) / 1000}
+          value={set[index] ?? begins(index)}
+          unsetWord="–"
           min={map.handleMin}
           max={map.handleMax}
           step={0.01}

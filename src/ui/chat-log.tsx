@@ -11,6 +11,8 @@ import { useChat, usePacedChat } from './workbench-context.ts';
 
 /** The log follows new text while its end is within this distance. */
 const FOLLOW_PX = 48;
+/** Below the text that is followed. */
+const END_PX = 10;
 /** More than this of a reply is not read aloud by itself. */
 const MAX_SPOKEN_CHARS = 1000;
 
@@ -25,7 +27,7 @@ export function ChatLog({ view }: { view: ReplyView }) {
     follows.current = true;
   }, [conversation.id, path.length]);
   useEffect(() => {
-    if (follows.current && log.current) log.current.scrollTop = log.current.scrollHeight;
+    if (follows.current && log.current) log.current.scrollTop = repliesEnd(log.current) - log.current.clientHeight;
   }, [path, view]);
 
   return (
@@ -41,8 +43,8 @@ export function ChatLog({ view }: { view: ReplyView }) {
         tabIndex={0}
         className={styles.log}
         onScroll={(event) => {
-          const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
-          follows.current = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+          const { scrollTop, clientHeight } = event.currentTarget;
+          follows.current = repliesEnd(event.currentTarget) - scrollTop - clientHeight < FOLLOW_PX;
         }}
       >
         {path.map((turn) => (
@@ -52,6 +54,14 @@ export function ChatLog({ view }: { view: ReplyView }) {
       <Announcement isBusy={isBusy} conversation={conversation} />
     </>
   );
+}
+
+/** Where the newest replies end, in the log's own px. What is said about them below must not push them out of sight. */
+function repliesEnd(log: HTMLElement): number {
+  const replies = log.lastElementChild?.querySelector('[data-replies]');
+  if (!replies) return log.scrollHeight;
+  const end = replies.getBoundingClientRect().bottom - log.getBoundingClientRect().top + log.scrollTop;
+  return Math.min(log.scrollHeight, end + END_PX);
 }
 
 /** Reads finished replies aloud: once, when the last of them has ended. */

@@ -7,7 +7,9 @@ import IconMessagePlus from '@tabler/icons-react/dist/esm/icons/IconMessagePlus.
 import IconPlayerStop from '@tabler/icons-react/dist/esm/icons/IconPlayerStop.mjs';
 import IconSend from '@tabler/icons-react/dist/esm/icons/IconSend.mjs';
 import { type KeyboardEvent, useEffect, useState } from 'react';
+import { useStore } from 'zustand';
 import { canSend, columnSpeaker, currentMode, isReplying, type SpeakerChoice } from '../state/chat-store.ts';
+import { firstQuestionSentence } from '../state/first-question.ts';
 import { ChatLog } from './chat-log.tsx';
 import styles from './chat-panel.module.css';
 import { ChatSettingsForm } from './chat-settings-form.tsx';
@@ -153,10 +155,17 @@ function Compose({ isReady, mode }: { isReady: boolean; mode: 'chat' | 'continue
 
 /** Where replies come from, or why none can come. */
 function Who({ speakers }: { speakers: readonly (SpeakerChoice | null)[] }) {
+  const { firstQuestion } = useWorkbench();
   const engine = useStudio((state) => state.engine);
+  const showcase = useStudio((state) => state.samples?.showcase);
+  const told = firstQuestionSentence(
+    useStore(firstQuestion.store, (state) => state.phase),
+    showcase,
+  );
   const [first] = speakers;
   const obstacles = speakers.flatMap((own) => (own?.obstacle ? [{ label: own.label, obstacle: own.obstacle }] : []));
   const cpu = engine?.place === 'cpu' ? ` ${engine.reason}` : '';
+  if (told !== null) return <div className={styles.note}>{told}</div>;
   return (
     <div className={styles.note}>
       {!first && 'Open a checkpoint with its config and tokenizer to talk to it.'}

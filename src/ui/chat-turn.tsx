@@ -29,7 +29,7 @@ export const ChatTurn = memo(function ChatTurn({ turn, view }: ChatTurnProps) {
   return (
     <div className={styles.turn}>
       <Asked turn={turn} isHidden={continues && shown.length > 0} />
-      <div className={styles.answers} data-compared={isCompared || undefined}>
+      <div className={styles.answers} data-replies data-compared={isCompared || undefined}>
         {answers.map((answer, index) => (
           <ReplyCard
             key={answer.column}

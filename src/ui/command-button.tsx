@@ -9,6 +9,8 @@ const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 /** A shortcut as people read it: `Ctrl+Enter`. */
 export function shortcutText(shortcut: string): string {
+  // A question mark is typed with Shift on most keyboards, and nobody calls it that.
+  if (shortcut === 'shift+?') return '?';
   return shortcut
     .replace('mod', isMac ? '⌘' : 'Ctrl')
     .replace('shift', 'Shift')
@@ -16,7 +18,7 @@ export function shortcutText(shortcut: string): string {
 }
 
 /** What assistive technology is told of a shortcut. */
-function ariaShortcut(shortcut: string): string {
+export function ariaShortcut(shortcut: string): string {
   return shortcut.replace('mod', isMac ? 'Meta' : 'Control').replace('shift', 'Shift');
 }
 

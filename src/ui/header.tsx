@@ -1,12 +1,15 @@
-/** The page's head: its name, its promise, undo and redo, light or dark. */
+/** The page's head: its name, its promise, the palette, undo and redo, help, light or dark. */
 
 import { ActionIcon, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import IconArrowBackUp from '@tabler/icons-react/dist/esm/icons/IconArrowBackUp.mjs';
 import IconArrowForwardUp from '@tabler/icons-react/dist/esm/icons/IconArrowForwardUp.mjs';
+import IconHelp from '@tabler/icons-react/dist/esm/icons/IconHelp.mjs';
 import IconMoon from '@tabler/icons-react/dist/esm/icons/IconMoon.mjs';
+import IconSearch from '@tabler/icons-react/dist/esm/icons/IconSearch.mjs';
 import IconSun from '@tabler/icons-react/dist/esm/icons/IconSun.mjs';
-import { CommandIcon } from './command-button.tsx';
+import { ariaShortcut, CommandIcon, shortcutText } from './command-button.tsx';
 import styles from './header.module.css';
+import { OfflineSign } from './offline-sign.tsx';
 import { useWorkbench } from './workbench-context.ts';
 
 export function Header() {
@@ -19,9 +22,12 @@ export function Header() {
       <img src="./icon.svg" alt="" width={22} height={22} />
       <h1>Fusewright</h1>
       <p className={styles.promise}>Nothing is uploaded.</p>
+      <OfflineSign />
       <div className={styles.tools}>
+        <PaletteButton />
         <CommandIcon command={commands.undo} icon={<IconArrowBackUp size={17} aria-hidden />} />
         <CommandIcon command={commands.redo} icon={<IconArrowForwardUp size={17} aria-hidden />} />
+        <CommandIcon command={commands.openHelp} icon={<IconHelp size={17} aria-hidden />} />
         <Tooltip label={`Use ${other} colours`} openDelay={400}>
           <ActionIcon
             variant="subtle"
@@ -34,5 +40,25 @@ export function Header() {
         </Tooltip>
       </div>
     </header>
+  );
+}
+
+/** The way to everything, with its shortcut in sight. */
+function PaletteButton() {
+  const { openPalette } = useWorkbench().commands;
+  const shortcut = openPalette.shortcut ?? '';
+  return (
+    <button
+      type="button"
+      className={styles.palette}
+      aria-label={openPalette.label}
+      aria-keyshortcuts={ariaShortcut(shortcut)}
+      aria-haspopup="dialog"
+      onClick={() => void openPalette.perform()}
+    >
+      <IconSearch size={15} aria-hidden />
+      <span className={styles.find}>Find</span>
+      <kbd>{shortcutText(shortcut)}</kbd>
+    </button>
   );
 }

@@ -2,38 +2,48 @@
 
 import type { MapCell, WeightsMap } from '../state/engine-api.ts';
 import { countFigure, plural } from '../state/figures.ts';
-import type { CellPlace } from './map-navigation.ts';
+import type { CellPlace } from '../state/map-navigation.ts';
 import styles from './weights-map.module.css';
+import { useMixer } from './workbench-context.ts';
 
 export function MapReadout({ map, cell, place }: { map: WeightsMap; cell: MapCell | null; place: CellPlace }) {
+  const notice = useMixer((state) => state.notice);
   const row = map.rows[place.row];
-  if (!cell || !row) {
-    return (
-      <p className={styles.readout}>
-        {map.handle === null
-          ? 'Point at a cell for its figures.'
-          : 'Click a cell or a row to set its weight; drag a cell up or down; Delete resets it.'}
-      </p>
-    );
-  }
   const model = map.models[place.model] ?? '';
   return (
-    <p className={styles.readout}>
-      <strong>
-        {row.label} · {map.columns[cell.column]} · {model}
-      </strong>
-      <br />
-      {figuresOf(cell, place.model).join(', ')}
-    </p>
+    <div className={styles.readout}>
+      <p aria-live="polite" className={styles.notice}>
+        {notice}
+      </p>
+      {cell && row ? (
+        <p>
+          <strong>
+            {row.label} · {map.columns[cell.column]} · {model}
+          </strong>
+          <br />
+          {figuresOf(map, cell, place.model).join(', ')}
+        </p>
+      ) : (
+        <p>
+          {map.handle === null
+            ? 'Point at a cell for its figures.'
+            : 'Click a cell or a row to set its weight; drag a cell up or down; Delete resets it.'}
+        </p>
+      )}
+    </div>
   );
 }
 
-function figuresOf(cell: MapCell, model: number): string[] {
+function figuresOf(map: WeightsMap, cell: MapCell, model: number): string[] {
   const [low, high] = cell.ranges[model] ?? [Number.NaN, Number.NaN];
   const weight = cell.weights[model] ?? Number.NaN;
   const out = [Number.isFinite(weight) ? `weight ${weight.toFixed(3)}` : 'no weight known'];
+  if (map.isMuted[model]) out.push('muted');
   if (high - low > 5e-4) out.push(`from ${low.toFixed(3)} to ${high.toFixed(3)}`);
-  if (cell.isSet[model]) out.push('set by hand');
+  const by = cell.setBy[model] ?? null;
+  if (cell.isSet[model]) out.push(by === null ? 'set by hand in parts' : 'set by hand');
+  if (by !== null && !cell.filters.includes(by)) out.push(`by the filter '${by}'`);
+  if (cell.filters.length === 0) out.push('cannot be set alone: its name is part of other names');
   const rms = cell.rmsChange?.[model];
   if (rms !== undefined && Number.isFinite(rms)) out.push(`rms change ${rms.toExponential(2)}`);
   const changed = cell.changedShare?.[model];

@@ -1,32 +1,37 @@
-/** One row of the weights map: a layer, or a tensor outside the layers. */
+/** One row of the weights map: a layer, a block of layers, or a tensor outside the layers. */
 
 import { memo } from 'react';
-import type { MapCell, WeightsMap } from '../state/engine-api.ts';
+import { type CellPlace, type MapLayout, positionOf, type Reach } from '../state/map-navigation.ts';
+import { isLocked } from '../state/mixer.ts';
+import type { Locks } from '../state/mixer-locks.ts';
 import { cellColour } from './colour-scale.ts';
-import type { CellPlace } from './map-navigation.ts';
-import styles from './weights-map.module.css';
+import styles from './map-grid.module.css';
 
 interface MapRowProps {
+  readonly layout: MapLayout;
   readonly index: number;
-  readonly row: WeightsMap['rows'][number];
-  readonly cells: readonly (MapCell | undefined)[];
-  readonly columns: readonly string[];
-  /** The columns that have a place of their own, from left to right. */
-  readonly shownColumns: readonly number[];
-  readonly models: readonly string[];
   readonly top: number;
-  /** The place in this row that the Tab key reaches, if it is in this row. */
+  /** The place in this row that the Tab key reaches; null where it is in another. */
   readonly active: CellPlace | null;
-  readonly draft: { readonly place: CellPlace; readonly value: number } | null;
+  /** Weights that were set and that the map does not show yet, by position. */
+  readonly drafts: ReadonlyMap<number, number> | null;
+  /** What of the row is selected, where more than one place is. */
+  readonly selected: Reach['positions'] | 'row' | undefined;
+  readonly locks: Locks;
 }
 
-export const MapRow = memo(function MapRow(props: MapRowProps) {
-  const { index, row, cells, columns, shownColumns, models, top, active, draft } = props;
-  const own = cells.findIndex((cell, column) => cell !== undefined && !shownColumns.includes(column));
-  const places = own < 0 ? shownColumns : [own];
-  const restColumns = own < 0 ? 0 : shownColumns.length - 1;
+export const MapRow = memo(function MapRow({ layout, index, top, active, drafts, selected, locks }: MapRowProps) {
+  const { map, cells, shownColumns } = layout;
+  const { models, columns, isMuted } = map;
+  const row = map.rows[index];
+  const own = cells[index] ?? [];
+  // A cell in a column without a place of its own stands first.
+  const alone = own.findIndex((cell, column) => cell !== undefined && !shownColumns.includes(column));
+  const places = alone < 0 ? shownColumns : [alone];
+  const restColumns = alone < 0 ? 0 : shownColumns.length - 1;
+  if (!row) return null;
   return (
-    <tr>
+    <tr aria-rowindex={index + 2} className={styles.row}>
       <th
         scope="row"
         className={styles.rowHead}
@@ -35,32 +40,49 @@ export const MapRow = memo(function MapRow(props: MapRowProps) {
         data-row={index}
         data-column={-1}
         data-model={0}
-        data-editable={row.filter !== null || undefined}
+        data-editable={row.filters.length > 0 || undefined}
+        data-selected={selected === 'row' || undefined}
+        data-locked={models.every((model) => isLocked(locks, { model, filters: row.filters })) || undefined}
+        aria-selected={selected === 'row' || undefined}
       >
         <span>{row.label}</span>
       </th>
       {places.map((c) => {
-        const cell = cells[c];
+        const cell = own[c];
         const column = columns[c] ?? '';
-        if (!cell) return <td key={column} colSpan={models.length} className={styles.empty} />;
+        if (!cell) return <td key={column} colSpan={models.length} className={styles.empty} title="No tensor here" />;
         return models.map((model, m) => {
-          const isDraft = draft?.place.column === c && draft.place.model === m;
-          const weight = isDraft ? draft.value : (cell.weights[m] ?? Number.NaN);
-          const isSet = isDraft || cell.isSet[m] === true;
-          const { style, flipsIn } = cellColour(weight, top);
+          const place = { row: index, column: c, model: m };
+          const position = positionOf(layout, place);
+          const draft = drafts?.get(position);
+          const weight = draft ?? cell.weights[m] ?? Number.NaN;
+          const isSet = draft !== undefined || cell.isSet[m] === true;
+          const isHeld = isLocked(locks, { model, filters: cell.filters });
+          const isIn = selected === 'row' || (selected && position >= selected[0] && position <= selected[1]) || false;
+          const { style, flipsIn } = cellColour(isMuted[m] ? Number.NaN : weight, top);
+          const states = [
+            ...(isSet ? ['set by hand'] : []),
+            ...(isHeld ? ['locked'] : []),
+            ...(isMuted[m] ? ['muted'] : []),
+          ];
           return (
             <td
               key={`${column} ${model}`}
               className={styles.cell}
               style={style}
               tabIndex={active?.column === c && active.model === m ? 0 : -1}
-              aria-label={`${row.label} ${column} ${model}: ${figure(weight)}${isSet ? ', set by hand' : ''}`}
+              aria-label={[`${row.label} ${column} ${model}: ${figure(weight)}`, ...states].join(', ')}
+              aria-selected={isIn || undefined}
               data-row={index}
               data-column={c}
               data-model={m}
               data-first={m === 0 || undefined}
               data-flips={flipsIn}
               data-set={isSet || undefined}
+              data-locked={isHeld || undefined}
+              data-muted={isMuted[m] || undefined}
+              data-none={!Number.isFinite(weight) || undefined}
+              data-selected={isIn || undefined}
             >
               {figure(weight)}
             </td>

@@ -3,6 +3,7 @@
 import { useState } from 'react';
 import type { PlanSummary } from '../state/engine-api.ts';
 import { bytesFigure } from '../state/figures.ts';
+import { MemoryMeter } from './memory-meter.tsx';
 import styles from './memory-budget.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
@@ -50,6 +51,7 @@ export function MemoryBudget() {
         onKeyUp={commit}
         onBlur={commit}
       />
+      <MemoryMeter />
       {plan && (
         <p className={styles.note}>
           This merge holds at most {bytesFigure(plan.liveBytes)}. {MODES[plan.mode]}

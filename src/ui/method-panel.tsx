@@ -13,8 +13,10 @@ import { MethodFinder } from './method-finder.tsx';
 import { METHOD_GROUPS } from './method-groups.ts';
 import { MethodQuestion } from './method-question.tsx';
 import styles from './method-panel.module.css';
+import { MethodHelp, ParameterHelp } from './method-panel-help.tsx';
 import { ModelLetter } from './model-letter.tsx';
 import { NumberControl } from './number-control.tsx';
+import { PresetMenu } from './preset-menu.tsx';
 import { shortNames } from './short-names.ts';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
@@ -51,6 +53,11 @@ export function MethodPanel() {
         <MethodFinder current={recipe?.method ?? null} isDisabled={isDisabled} onPick={pick} />
       </div>
       <MethodSentence method={question?.method ?? method} />
+      {recipe && method && !question && !isTextOnly(recipe) && (
+        <div className={styles.start}>
+          <PresetMenu key={method.name} method={method} isDisabled={isDisabled} />
+        </div>
+      )}
       {question && method && (
         <MethodQuestion
           key={question.method.name}
@@ -69,21 +76,14 @@ export function MethodPanel() {
   );
 }
 
-/** What a method does, and where it is written down. */
+/** What a method does; the rest of what is known of it behind a button. */
 function MethodSentence({ method }: { method: Method | undefined }) {
   if (!method) return <p className={styles.help}>Open a second checkpoint to choose.</p>;
   return (
-    <p className={styles.help}>
-      {method.summary}
-      {method.paper !== null && (
-        <>
-          {' '}
-          <a href={method.paper} target="_blank" rel="noreferrer">
-            Source
-          </a>
-        </>
-      )}
-    </p>
+    <div className={styles.summary}>
+      <p className={styles.help}>{method.summary}</p>
+      <MethodHelp key={method.name} method={method} />
+    </div>
   );
 }
 
@@ -111,8 +111,9 @@ function Parameters({ recipe, method, isDisabled }: { recipe: Recipe; method: Me
       ) : (
         settable(method.perModel).map(([name, parameter]) => (
           <div key={name} className={styles.perModel}>
-            <h3>{name}</h3>
-            <p className={styles.help}>{parameter.help}</p>
+            <h3>
+              {name} <ParameterHelp name={name} parameter={parameter} isPerModel />
+            </h3>
             {recipe.models.map(({ model }, index) => (
               <Control key={model} recipe={recipe} name={name} parameter={parameter} model={model} index={index} />
             ))}
@@ -141,46 +142,50 @@ function Control({ recipe, name, parameter, model, index = -1 }: ControlProps) {
   if (parameter.kind === 'number') {
     const caption =
       model === null ? (
-        name
+        <span className={styles.named}>
+          <span title={name}>{name}</span> <ParameterHelp name={name} parameter={parameter} />
+        </span>
       ) : (
         <span className={styles.model} title={model}>
           <ModelLetter index={index} /> <span>{shortNames(recipe.models.map((m) => m.model))[index]}</span>
         </span>
       );
     return (
-      <div>
-        <NumberControl
-          name={accessibleName}
-          caption={caption}
-          value={typeof value === 'number' ? value : null}
-          {...range(parameter)}
-          canUnset={parameter.default === null}
-          unsetWord={model === null ? 'off' : 'auto'}
-          varies={varies}
-          onChange={set}
-        />
-        {model === null && <p className={styles.help}>{parameter.help}</p>}
-      </div>
+      <NumberControl
+        name={accessibleName}
+        caption={caption}
+        value={typeof value === 'number' ? value : null}
+        {...range(parameter)}
+        canUnset={parameter.default === null}
+        unsetWord={model === null ? 'off' : 'auto'}
+        varies={varies}
+        onChange={set}
+      />
     );
   }
   if (parameter.kind === 'boolean') {
     return (
-      <Switch
-        label={accessibleName}
-        description={parameter.help}
-        checked={value === true}
-        onChange={(event) => set(event.currentTarget.checked)}
-      />
+      <div className={styles.named}>
+        <Switch
+          label={accessibleName}
+          checked={value === true}
+          onChange={(event) => set(event.currentTarget.checked)}
+        />
+        <ParameterHelp name={name} parameter={parameter} />
+      </div>
     );
   }
   return (
-    <NativeSelect
-      label={accessibleName}
-      description={parameter.optionHelp[String(value)] ?? parameter.help}
-      value={String(value)}
-      data={[...parameter.options]}
-      onChange={(event) => set(event.currentTarget.value)}
-    />
+    <div className={styles.choice}>
+      <NativeSelect
+        label={accessibleName}
+        description={parameter.optionHelp[String(value)] ?? parameter.help}
+        value={String(value)}
+        data={[...parameter.options]}
+        onChange={(event) => set(event.currentTarget.value)}
+      />
+      <ParameterHelp name={name} parameter={parameter} />
+    </div>
   );
 }
 

@@ -1,21 +1,38 @@
 /** The recipe as text, with what is wrong with it by line. */
 
-import { Button, Popover, Textarea } from '@mantine/core';
+import { Button, Popover } from '@mantine/core';
 import IconCopy from '@tabler/icons-react/dist/esm/icons/IconCopy.mjs';
 import IconDownload from '@tabler/icons-react/dist/esm/icons/IconDownload.mjs';
 import IconFolderOpen from '@tabler/icons-react/dist/esm/icons/IconFolderOpen.mjs';
-import { useId, useState } from 'react';
+import { lazy, Suspense, useId, useMemo, useRef, useState } from 'react';
 import { FileButton } from './add-files.tsx';
+import { Fallible } from './fallible.tsx';
+import type { FieldFocus } from './recipe-code.tsx';
+import type { RecipeCodeNames } from './recipe-code-view.ts';
 import styles from './recipe-editor.module.css';
 import { useEnabled, useStudio, useWorkbench } from './workbench-context.ts';
 
-/** Else Mantine drops the two aria attributes below; its types leave this option out. */
-const OWN_ARIA = { withAria: false };
+/** The code editor is most of what the column weighs; until it is here the text stands in a plain field. */
+const RecipeCode = lazy(async () => ({ default: (await import('./recipe-code.tsx')).RecipeCode }));
+
+const HINT = 'Ctrl+Space suggests what can be written; F8 goes to the next problem; Tab leaves the editor.';
+
+/** The plain field is as high as the editor, which shows from six to twenty-four lines. */
+const LEAST_LINES = 6;
+const MOST_LINES = 24;
 
 export function RecipeEditor() {
-  const { studio, surroundings } = useWorkbench();
+  const { surroundings } = useWorkbench();
   const text = useStudio((state) => state.text);
   const problems = useStudio((state) => state.problems);
+  const problemsId = useId();
+  const hintId = useId();
+  const names = useMemo(() => ({ label: 'Recipe', describedBy: `${problemsId} ${hintId}` }), [problemsId, hintId]);
+  const focus = useRef<FieldFocus | null>(null);
+  const noteFocus = (own: FieldFocus | null) => {
+    focus.current = own;
+  };
+  const takeFocus = () => focus.current;
   return (
     <section className={styles.section}>
       <div className={styles.head}>
@@ -39,25 +56,15 @@ export function RecipeEditor() {
         </Button>
         <CopyMenu />
       </div>
-      <Textarea
-        aria-label="Recipe"
-        aria-describedby="recipe-problems"
-        {...OWN_ARIA}
-        aria-invalid={problems.length > 0}
-        classNames={{ input: styles.text ?? '' }}
-        autosize
-        minRows={6}
-        maxRows={24}
-        spellCheck={false}
-        autoCapitalize="off"
-        autoComplete="off"
-        value={text}
-        onChange={(event) => {
-          const next = event.currentTarget.value;
-          studio.edit(() => next, 'typing');
-        }}
-      />
-      <ul id="recipe-problems" className={styles.problems} aria-live="polite">
+      <Fallible fallback={<PlainField names={names} onFocusChange={noteFocus} />}>
+        <Suspense fallback={<PlainField names={names} onFocusChange={noteFocus} />}>
+          <RecipeCode names={names} takeFocus={takeFocus} />
+        </Suspense>
+      </Fallible>
+      <p id={hintId} className={styles.hint}>
+        {HINT}
+      </p>
+      <ul id={problemsId} className={styles.problems} aria-live="polite">
         {problems.map(({ line, column, message }) => (
           <li key={`${line}:${column}:${message}`}>
             <span className={styles.line}>
@@ -68,6 +75,41 @@ export function RecipeEditor() {
         ))}
       </ul>
     </section>
+  );
+}
+
+/** The text without the editor: while that is being loaded, and where it cannot be. */
+function PlainField({
+  names,
+  onFocusChange,
+}: {
+  names: RecipeCodeNames;
+  onFocusChange: (focus: FieldFocus | null) => void;
+}) {
+  const { studio } = useWorkbench();
+  const text = useStudio((state) => state.text);
+  const isWrong = useStudio((state) => state.problems.length > 0);
+  const lines = text.split('\n').length;
+  const note = ({ selectionStart, selectionEnd }: HTMLTextAreaElement) =>
+    onFocusChange({ from: selectionStart, to: selectionEnd });
+  return (
+    <textarea
+      aria-label={names.label}
+      aria-describedby={names.describedBy}
+      aria-invalid={isWrong}
+      className={styles.plain}
+      rows={Math.min(MOST_LINES, Math.max(LEAST_LINES, lines))}
+      spellCheck={false}
+      autoCapitalize="off"
+      autoComplete="off"
+      value={text}
+      onChange={(event) => {
+        const next = event.currentTarget.value;
+        studio.edit(() => next, 'typing');
+      }}
+      onSelect={(event) => note(event.currentTarget)}
+      onBlur={() => onFocusChange(null)}
+    />
   );
 }
 

@@ -1,14 +1,20 @@
-/** While something is being saved the browser asks before it leaves the page: half a file is no file. */
+/**
+ * While a merge or a save runs the browser asks before it leaves the page: half a merge is none. Where the browser keeps
+ * nothing it also asks once a recipe was changed by hand.
+ */
 
 import { useEffect } from 'react';
-import { useStudio } from './workbench-context.ts';
+import { useStudio, useWorkspace } from './workbench-context.ts';
 
 export function useLeaveGuard(): void {
-  const isSaving = useStudio(({ work }) => work?.kind === 'save');
+  const isKept = useWorkspace((state) => state.isKept);
+  const isAsking = useStudio(
+    ({ work, canUndo }) => work?.kind === 'save' || work?.kind === 'blend' || (!isKept && canUndo),
+  );
   useEffect(() => {
-    if (!isSaving) return;
+    if (!isAsking) return;
     const ask = (event: BeforeUnloadEvent) => event.preventDefault();
     window.addEventListener('beforeunload', ask);
     return () => window.removeEventListener('beforeunload', ask);
-  }, [isSaving]);
+  }, [isAsking]);
 }

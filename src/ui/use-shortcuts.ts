@@ -3,29 +3,34 @@
 import { type HotkeyItem, useHotkeys } from '@mantine/hooks';
 import { useMemo } from 'react';
 import type { Command } from '../state/commands.ts';
+import type { View } from '../state/view.ts';
+import { givesWay } from './shortcut-rule.ts';
 import { useWorkbench } from './workbench-context.ts';
 
-/** In these fields undo belongs to the text that is being typed. */
-const OWN_UNDO = 'textarea:not([aria-label="Recipe"]), input[type="text"], input:not([type])';
-
 export function useShortcuts(): void {
-  const { commands } = useWorkbench();
+  const { commands, view } = useWorkbench();
   const hotkeys = useMemo(
     () =>
-      Object.values<Command>(commands).flatMap((command): HotkeyItem[] =>
-        command.shortcut === null
-          ? []
-          : [[command.shortcut, (event) => run(command, event), { preventDefault: false, usePhysicalKeys: false }]],
-      ),
-    [commands],
+      Object.values<Command>(commands).flatMap((command): HotkeyItem[] => {
+        const { shortcut } = command;
+        if (shortcut === null) return [];
+        const onKey = (event: KeyboardEvent) => run(command, shortcut, view, event);
+        return [[shortcut, onKey, { preventDefault: false, usePhysicalKeys: false }]];
+      }),
+    [commands, view],
   );
   useHotkeys(hotkeys, [], true);
 }
 
-function run(command: Command, event: KeyboardEvent): void {
-  const isUndo = command.name === 'undo' || command.name === 'redo';
-  if (isUndo && event.target instanceof Element && event.target.matches(OWN_UNDO)) return;
+function run(command: Command, shortcut: string, view: View, event: KeyboardEvent): void {
   if (event.defaultPrevented) return;
+  // What lies over the page has its own keys; the palette's shortcut closes it again.
+  if (view.store.getState().overlay !== null && command.name !== 'openPalette') {
+    // Else the browser would undo, or save, what lies under it.
+    if (shortcut.startsWith('mod+')) event.preventDefault();
+    return;
+  }
+  if (givesWay(shortcut, event.target)) return;
   // Escape means many things; it is taken only while there is something to stop.
   if (command.name === 'stop' && !command.isEnabled()) return;
   // The browser's own meaning (save the page, undo in a field) gives way also where the command cannot be used.

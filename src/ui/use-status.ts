@@ -1,4 +1,4 @@
-/** The status line as it is shown: while work runs it changes at most twice a second, so that it can be read aloud. */
+/** The status line as it is shown: while work runs it changes at most twice a second, so that it can be read. */
 
 import { useEffect, useRef, useState } from 'react';
 import { type Status, statusOf } from '../state/status.ts';
@@ -12,14 +12,19 @@ export function useStatus(): Status {
   const state = useStudio((s) => s);
   const status = statusOf(state);
   const [shown, setShown] = useState(status);
+  const newest = useRef(status);
   const lastMs = useRef(0);
   const busySinceMs = useRef<number | null>(null);
-  const { tone, sentence, fraction, code } = status;
+  const { tone, sentence, fraction, code, figures } = status;
+  const { done, rate, left } = figures ?? {};
 
+  useEffect(() => {
+    newest.current = status;
+  });
   useEffect(() => {
     const show = () => {
       lastMs.current = performance.now();
-      setShown({ tone, sentence, fraction, code });
+      setShown(newest.current);
     };
     const now = performance.now();
     busySinceMs.current = tone === 'busy' ? (busySinceMs.current ?? now) : null;
@@ -31,7 +36,7 @@ export function useStatus(): Status {
     }
     const timer = setTimeout(show, wait);
     return () => clearTimeout(timer);
-  }, [tone, sentence, fraction, code]);
+  }, [tone, sentence, fraction, code, done, rate, left]);
 
   return shown;
 }

@@ -5,10 +5,14 @@ import { useStore } from 'zustand';
 import { type ChatState, currentConversation } from '../state/chat-store.ts';
 import type { Command } from '../state/commands.ts';
 import type { Conversation } from '../state/conversation.ts';
+import type { MixerState } from '../state/mixer.ts';
 import type { OutputState } from '../state/output.ts';
 import type { StudioState } from '../state/studio.ts';
+import type { SurveyState } from '../state/survey-store.ts';
+import type { TakesState } from '../state/takes.ts';
 import type { ViewState } from '../state/view.ts';
 import type { Workbench } from '../state/workbench.ts';
+import type { WorkspaceState } from '../state/workspace.ts';
 
 export const WorkbenchContext = createContext<Workbench | null>(null);
 
@@ -69,17 +73,40 @@ export function useOutput<T>(select: (state: OutputState) => T): T {
   return useStore(useWorkbench().output.store, select);
 }
 
+export function useSurvey<T>(select: (state: SurveyState) => T): T {
+  return useStore(useWorkbench().survey.store, select);
+}
+
+export function useTakes<T>(select: (state: TakesState) => T): T {
+  return useStore(useWorkbench().takes.store, select);
+}
+
+export function useWorkspace<T>(select: (state: WorkspaceState) => T): T {
+  return useStore(useWorkbench().workspace.store, select);
+}
+
+/** The names of the tensors that the recipe merges; empty while nothing can be merged. */
+export function useTensorNames(): readonly string[] {
+  return useStore(useWorkbench().tensorNames, (state) => state.names);
+}
+
+export function useMixer<T>(select: (state: MixerState) => T): T {
+  return useStore(useWorkbench().mixer.store, select);
+}
+
 /** Whether a command can be used now. */
 export function useEnabled(command: Command): boolean {
-  const { studio, chat, output, view } = useWorkbench();
+  const { studio, chat, output, view, survey, takes, workspace, mixer, echo } = useWorkbench();
   const subscribe = useCallback(
     (onChange: () => void) => {
-      const stops = [studio.store, chat.store, output.store, view.store].map((store) => store.subscribe(onChange));
+      const stops = [studio, chat, output, view, survey, takes, workspace, mixer, mixer.mutes, echo].map(({ store }) =>
+        store.subscribe(onChange),
+      );
       return () => {
         for (const stop of stops) stop();
       };
     },
-    [studio, chat, output, view],
+    [studio, chat, output, view, survey, takes, workspace, mixer, echo],
   );
   return useSyncExternalStore(subscribe, command.isEnabled);
 }

@@ -81,6 +81,17 @@ TRY = [
 ]
 """Prompts to begin with; their words are held-out ones."""
 
+SHOWCASE = {
+    "prompt": "Mirror, spell and shout tulip",
+    "answer": "P-I-L-U-T",
+    "note": "Each parent does the one trick it learned. The merge does all three at once.",
+}
+"""
+What the page asks first, by itself: a held-out prompt that the merge which the page proposes (VaRM per tensor) answers
+and no parent does. `src/state/showcase.test.ts` holds the shipped weights to it; after a new training, choose one of
+`composed.json` that is answered with a margin.
+"""
+
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -173,7 +184,7 @@ def write_family(out: Path, models: dict[str, Weights], tests: Prompts, extra: P
         files[entry["folder"]] = [
             {"name": path.name, "bytes": path.stat().st_size} for path in sorted(folder.iterdir()) if path.is_file()
         ]
-    write_json(out / "index.json", FAMILY | {"files": files, "try": TRY})
+    write_json(out / "index.json", FAMILY | {"files": files, "try": TRY, "showcase": SHOWCASE})
     write_json(out / "skills.json", [skill(name, turns) for name, turns in tests.items()])
     write_json(out / "composed.json", [skill(name, turns) for name, turns in extra.items() if name != "say"])
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { MapCell } from '../state/engine-api.ts';
+import type { MapCell } from './engine-api.ts';
 import { cellTable, columnsShown, movedPlace } from './map-navigation.ts';
 
 function cell(row: number, column: number): MapCell {
   return {
     row,
     column,
-    filter: `${row}.${column}`,
+    filters: [`${row}.${column}`],
     tensors: 1,
     elements: 1,
     weights: [0, 1],
@@ -14,6 +14,7 @@ function cell(row: number, column: number): MapCell {
     rmsChange: null,
     changedShare: null,
     isSet: [],
+    setBy: [],
   };
 }
 

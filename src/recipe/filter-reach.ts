@@ -1,0 +1,141 @@
+/**
+ * FilterReach: which tensors a filter finds, which of them an earlier filter takes, and what every layer gets of one
+ * parameter. From names alone; the values themselves are `resolve.ts`, by the very rules of a merge.
+ */
+
+import type { Method } from '../methods/method.ts';
+import { entriesIn, type EntryAddress, plainFilter, writtenIn } from './filter-list.ts';
+import type { Recipe } from './recipe.ts';
+import { depthOf, resolveAt } from './resolve.ts';
+import { stackPlaceOf, stacksOf } from './stack.ts';
+
+/** True where a filter finds a tensor; null finds all. */
+export function finds(filter: string | null, tensor: string): boolean {
+  return filter === null || tensor.includes(filter);
+}
+
+/** Per tensor the index of the first filter that finds it, or -1. */
+export function routesOf(tensors: readonly string[], filters: readonly (string | null)[]): Int32Array {
+  return Int32Array.from(tensors, (name) => filters.findIndex((filter) => finds(filter, name)));
+}
+
+/** A tensor that stands for all of its layer for which the same entries decide. */
+export interface LayerSample {
+  readonly tensor: string;
+  readonly layer: number;
+  /** From 0 (first layer) to 1 (last). */
+  readonly depth: number;
+}
+
+/** What the layers of a model are sampled by. */
+export interface Layers {
+  /** Of the tallest stack. */
+  readonly count: number;
+  readonly samples: readonly LayerSample[];
+}
+
+/** The filters of every list that decides about a parameter, one array per place; the samples depend on nothing else. */
+export function filtersInPlaces(recipe: Recipe, name: string): readonly (readonly (string | null)[])[] {
+  return [recipe, ...recipe.models].map(({ parameters }) => entriesIn(parameters[name]).map(({ filter }) => filter));
+}
+
+/** The layers of the tallest stack, with one sample for every way in which the places' filters divide what `filter` finds. */
+export function layersOf(
+  tensors: readonly string[],
+  filter: string | null,
+  places: readonly (readonly (string | null)[])[],
+): Layers {
+  const stacks = [...stacksOf(tensors)].sort(([, a], [, b]) => b - a);
+  const [stack, count] = stacks[0] ?? ['', 0];
+  const samples = new Map<string, LayerSample>();
+  for (const tensor of tensors) {
+    const place = stackPlaceOf(tensor);
+    if (place?.stack !== stack || !finds(filter, tensor)) continue;
+    const key = `${place.layer} ${places.map((filters) => filters.findIndex((own) => finds(own, tensor))).join(' ')}`;
+    if (!samples.has(key)) samples.set(key, { tensor, layer: place.layer, depth: depthOf(tensor, count) });
+  }
+  return { count, samples: [...samples.values()].sort((a, b) => a.layer - b.layer) };
+}
+
+/** One value that some tensors of a layer get; NaN where nothing is set. */
+export interface LayerValue {
+  readonly layer: number;
+  readonly depth: number;
+  readonly value: number;
+}
+
+/**
+ * What the layers get of a parameter, by the rules of a merge: of one model, or with `model: null` of all models
+ * together (a parameter that all share has one value anyhow). Layers whose tensors get different values stand more than
+ * once.
+ */
+export function layerValues(
+  recipe: Recipe,
+  method: Method,
+  { model, name }: { readonly model: string | null; readonly name: string },
+  { samples }: Layers,
+): readonly LayerValue[] {
+  const seen = new Set<string>();
+  return samples.flatMap(({ tensor, layer, depth }) => {
+    const { params, perModel } = resolveAt(method, {
+      tensor,
+      depth,
+      scopes: [recipe.parameters],
+      models: recipe.models.map((own) => ({ tensor, scopes: [own.parameters, recipe.parameters] })),
+    });
+    const values = Object.hasOwn(method.params, name)
+      ? [params[name]]
+      : recipe.models.flatMap((own, k) => (model === null || own.model === model ? [perModel[k]?.[name]] : []));
+    return values.flatMap((value = Number.NaN) => {
+      const key = `${layer} ${value}`;
+      if (seen.has(key)) return [];
+      seen.add(key);
+      return [{ layer, depth, value }];
+    });
+  });
+}
+
+/** Some of what an entry would set is decided by another one above it. */
+export interface Hidden {
+  /** The filter above; null for a list's earlier rest. */
+  readonly by: string | null;
+  readonly tensors: number;
+  /** Layers in which it does, ascending. */
+  readonly layers: readonly number[];
+}
+
+/** What an entry finds, and what it gets of that: the rest goes to entries above it in the same list. */
+export interface Reach {
+  readonly found: number;
+  readonly got: number;
+  readonly hidden: readonly Hidden[];
+}
+
+/** The reach of an entry; one that is not written is judged as if it stood where `filters` ends. */
+export function reachOf(recipe: Recipe, address: EntryAddress, tensors: readonly string[]): Reach {
+  const filter = plainFilter(address.filter);
+  const filters = entriesIn(writtenIn(recipe, address)).map((entry) => entry.filter);
+  const own = filters.indexOf(filter);
+  const above = own < 0 ? [] : filters.slice(0, own);
+  const found = tensors.filter((name) => finds(filter, name));
+  const routes = routesOf(found, above);
+  const hidden = above.flatMap((by, index): Hidden[] => {
+    const names = found.filter((_, i) => routes[i] === index);
+    if (names.length === 0) return [];
+    const layers = new Set(names.flatMap((name) => stackPlaceOf(name)?.layer ?? []));
+    return [{ by, tensors: names.length, layers: [...layers].sort((a, b) => a - b) }];
+  });
+  return { found: found.length, got: routes.filter((route) => route < 0).length, hidden };
+}
+
+/** A filter for all tensors of a module: its name, or where that finds others too, its name between dots. */
+export function filterOfModule(module: string, tensors: readonly string[]): string {
+  const isOwn = (name: string) => stackPlaceOf(name)?.rest.split('.')[0] === module;
+  const exact = [module, `.${module}.`].find((filter) => tensors.every((name) => finds(filter, name) === isOwn(name)));
+  return exact ?? `.${module}.`;
+}
+
+/** The modules of the layers, in the order in which they first come. */
+export function modulesOf(tensors: readonly string[]): readonly string[] {
+  return [...new Set(tensors.flatMap((name) => stackPlaceOf(name)?.rest.split('.')[0] ?? []))];
+}

@@ -1,0 +1,98 @@
+/**
+ * Survey profile: where in a model the change is: relative change by layer for each group of modules, and by tensor
+ * outside the layers. Pooled from the survey's figures per tensor; pure.
+ */
+
+import type { Survey } from './engine-api.ts';
+
+/** One group of tensors along the layers; outside them one bar for each tensor. */
+export interface ProfileGroup {
+  readonly name: string;
+  /** What each bar is: `layer 3`, or a tensor's name. */
+  readonly bars: readonly string[];
+  /** models × bars, row-major: the change's length over the base's; NaN where the layer has no such module. */
+  readonly values: Float64Array;
+}
+
+export interface SurveyProfile {
+  readonly groups: readonly ProfileGroup[];
+  /** The highest bar of all, for one scale. */
+  readonly top: number;
+}
+
+/** Modules get bars of their own up to this many; a model with more is shown by whole layers. */
+const MOST_MODULES = 8;
+const OUTSIDE = 'outside the layers';
+const MOST_OUTSIDE = 64;
+
+/** Norms are many and small: they stand together. */
+function groupName(module: string): string {
+  return /norm/i.test(module) ? 'norms' : module;
+}
+
+/** Pools a survey into bars. */
+export function profileOf(survey: Survey): SurveyProfile {
+  const { models, tensors, layers, modules, moduleNames, elements, baseRms, rmsChange } = survey;
+  const layerNumbers = [...new Set(layers)].filter((layer) => layer >= 0).sort((a, b) => a - b);
+  const layerPlace = new Map(layerNumbers.map((layer, place) => [layer, place]));
+  const inLayers = new Set<string>();
+  const outside: number[] = [];
+  const nameOf = moduleNames.map(groupName);
+  for (let t = 0; t < tensors.length; t++) {
+    if ((layers[t] ?? -1) >= 0) inLayers.add(nameOf[modules[t] ?? -1] ?? '');
+    else outside.push(t);
+  }
+  const isMany = inLayers.size > MOST_MODULES;
+  const names = isMany ? ['all modules'] : [...inLayers].sort((a, b) => Number(a === 'norms') - Number(b === 'norms'));
+  const groupPlace = new Map(names.map((name, place) => [name, place]));
+  const squares = names.map(() => new Float64Array(models.length * layerNumbers.length));
+  const bases = names.map(() => new Float64Array(models.length * layerNumbers.length));
+  for (let t = 0; t < tensors.length; t++) {
+    const layer = layerPlace.get(layers[t] ?? -1);
+    const group = isMany ? 0 : groupPlace.get(nameOf[modules[t] ?? -1] ?? '');
+    if (layer === undefined || group === undefined) continue;
+    const count = elements[t] ?? 0;
+    for (let m = 0; m < models.length; m++) {
+      const rms = rmsChange[t * models.length + m] ?? Number.NaN;
+      // Not measured here: neither of the two sums may count it.
+      if (Number.isNaN(rms)) continue;
+      const at = m * layerNumbers.length + layer;
+      const [own, base] = [squares[group], bases[group]];
+      if (own) own[at] = (own[at] ?? 0) + count * rms * rms;
+      if (base) base[at] = (base[at] ?? 0) + count * (baseRms[t] ?? 0) ** 2;
+    }
+  }
+  const bars = layerNumbers.map((layer) => `layer ${layer}`);
+  const groups = names.map((name, g): ProfileGroup => {
+    const base = bases[g] ?? new Float64Array();
+    return { name, bars, values: (squares[g] ?? new Float64Array()).map((sum, i) => Math.sqrt(sum / (base[i] ?? 0))) };
+  });
+  if (outside.length > 0 && outside.length <= MOST_OUTSIDE) {
+    const values = new Float64Array(models.length * outside.length);
+    for (const [place, t] of outside.entries()) {
+      for (let m = 0; m < models.length; m++) {
+        values[m * outside.length + place] = survey.relativeChange[t * models.length + m] ?? Number.NaN;
+      }
+    }
+    groups.push({ name: OUTSIDE, bars: outside.map((t) => tensors[t] ?? ''), values });
+  }
+  let top = 0;
+  for (const { values } of groups) for (const value of values) if (Number.isFinite(value) && value > top) top = value;
+  return { groups, top };
+}
+
+/** What one model changed most, and by how much. */
+export interface Extreme {
+  readonly tensor: string;
+  readonly value: number;
+}
+
+/** The largest change of one element, and where; null where nothing was measured. */
+export function largestChange(survey: Survey, model: number): Extreme | null {
+  let best: Extreme | null = null;
+  for (let t = 0; t < survey.tensors.length; t++) {
+    const value = survey.maxChange[t * survey.models.length + model] ?? Number.NaN;
+    if (value > (best?.value ?? -1)) best = { tensor: survey.tensors[t] ?? '', value };
+  }
+  return best;
+}

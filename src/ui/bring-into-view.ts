@@ -1,0 +1,9 @@
+/** Brings a part of the centre to its top, in the panel alone: the page around it stays where it is. */
+export function bringIntoView(element: HTMLElement): void {
+  const panel = element.closest<HTMLElement>('[role="tabpanel"]');
+  // On a narrow page the panel is as high as what is in it, and the page scrolls.
+  if (!panel || panel.scrollHeight <= panel.clientHeight) element.scrollIntoView({ block: 'start' });
+  else panel.scrollTop += element.getBoundingClientRect().top - panel.getBoundingClientRect().top - MARGIN_PX;
+}
+
+const MARGIN_PX = 12;
