@@ -108,7 +108,7 @@ test('A and B: the live blend follows, and undo is exact', async ({ page }) => {
   await expect(takes.region).toContainText('B is on. From A to B: weight 0 → 2.');
 
   await test.step('the key switches, back and forth, and the blend with it', async () => {
-    await studio.map.getByRole('gridcell').first().focus();
+    await studio.cell('layer 1', 'mlp', 'parrot-shout').focus();
     for (const text of [quiet, loud, quiet]) {
       await page.keyboard.press('x');
       await studio.expectRecipe(text);
@@ -130,13 +130,9 @@ test('A and B: the live blend follows, and undo is exact', async ({ page }) => {
     await studio.expectRecipe(quiet);
     await studio.button('Undo').click();
     await studio.expectRecipe(loud);
-    await studio.button('Undo').click();
-    await studio.expectRecipe(quiet);
   });
 
   await test.step('both answer in the chat, side by side', async () => {
-    await studio.button('Redo').click();
-    await studio.expectRecipe(loud);
     await studio.button('Keep take').click();
     await takes.side('B').selectOption('Take 2');
     await studio.button('Compare in chat').click();

@@ -45,24 +45,31 @@ fn visit_element(i: u32) {
     }
   }
   if (IS_SURVEYED) {
-    let first = PAIRS + 3u * MEASURED;
-    var has_up = false;
-    var has_down = false;
+    // One bit per model: who moved it up, and who down.
+    var ups = 0u;
+    var downs = 0u;
     for (var k = 0u; k < MODELS; k++) {
       let own = value[k];
       if (is_change(own)) {
-        has_up = has_up || !is_down(own);
-        has_down = has_down || is_down(own);
-        for (var j = 0u; j < MODELS; j++) {
-          if (j < k && is_change(value[j]) && is_down(value[j]) != is_down(own)) {
-            add(first + k * (k - 1u) / 2u + j, 1.0);
-          }
-        }
+        let bit = 1u << k;
+        ups |= select(bit, 0u, is_down(own));
+        downs |= select(0u, bit, is_down(own));
         count_size(k, own);
       }
     }
+    let first = PAIRS + 3u * MEASURED;
     let contested = first + MODELS * (MODELS - 1u) / 2u;
-    add(contested, select(0.0, 1.0, has_up && has_down));
+    if (ups != 0u && downs != 0u) {
+      add(contested, 1.0);
+      var pair = first;
+      for (var k = 1u; k < MODELS; k++) {
+        for (var j = 0u; j < k; j++) {
+          let are_opposed = ((ups >> j) & (downs >> k) & 1u) | ((downs >> j) & (ups >> k) & 1u);
+          add(pair, f32(are_opposed));
+          pair++;
+        }
+      }
+    }
     add(contested + 1u, pivot * pivot);
   }
 }

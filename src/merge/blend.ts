@@ -13,11 +13,12 @@ import { allPlain, type FormOf, liveBytesOf, liveWishes, type LiveWeights } from
 import { type MapView, needsPasses, weightsMap, type WeightsMap } from './map.ts';
 import { plan, type Plan } from './plan.ts';
 import { watched, type Progress, type Watch } from './progress.ts';
-import { isMeasuringDue, MAP_WISH, type MeasureWish, PAGE_WISH, SURVEY_WISH } from './evidence.ts';
 import { Residents } from './holding.ts';
 import { type OutputPiece, Run } from './run.ts';
-import { Checksum } from './checksum.ts';
-import { Statistics } from './statistics.ts';
+import { isMeasuringDue, MAP_WISH, type MeasureWish, PAGE_WISH, SURVEY_WISH } from './measure-wish.ts';
+import { identityOf, sourcesKey } from './sources-key.ts';
+import type { Statistics } from './statistics.ts';
+import { StatisticsShelf } from './statistics-shelf.ts';
 import type { ChangeHistogram, Survey } from './survey.ts';
 import { histogramOf, survey } from './surveying.ts';
 
@@ -39,41 +40,6 @@ export interface WorkOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Numbers things, so that one that was closed and opened again under its name is not taken for itself. */
-const identities = new WeakMap<object, number>();
-let lastIdentity = 0;
-
-function identityOf(thing: object): number {
-  const known = identities.get(thing);
-  if (known !== undefined) return known;
-  lastIdentity += 1;
-  identities.set(thing, lastIdentity);
-  return lastIdentity;
-}
-
-const sourceKeys = new WeakMap<Lineup, string>();
-
-/**
- * The same key means the same bytes in the same order: the checkpoints, and where every tensor lies in them. With slices
- * or rebuilt rows two recipes over the same checkpoints have different bytes under one tensor's name.
- */
-function sourcesKey(lineup: Lineup): string {
-  const known = sourceKeys.get(lineup);
-  if (known !== undefined) return known;
-  const hash = new Checksum();
-  for (const { name, sources } of lineup.tensors) {
-    hash.text(name);
-    for (const { file, start, end } of sources) hash.number(identityOf(file)).number(start).number(end);
-  }
-  const base = lineup.base ? identityOf(lineup.base) : 0;
-  const key = `${base}:${lineup.models.map(identityOf).join(',')}|${hash.value}`;
-  sourceKeys.set(lineup, key);
-  return key;
-}
-
-/** Sets of sources whose statistics are kept. */
-const MOST_STATISTICS = 8;
-
 /** Milliseconds since `start`. */
 function msSince(start: number): number {
   return performance.now() - start;
@@ -83,7 +49,7 @@ function msSince(start: number): number {
 export class Blend {
   readonly #arithmetic: Arithmetic;
   #budgetBytes: number;
-  readonly #statistics = new Map<string, Statistics>();
+  readonly #statistics = new StatisticsShelf();
   #kept: {
     readonly key: string;
     readonly plan: Plan;
@@ -181,19 +147,14 @@ export class Blend {
   /** True where a pass over the checkpoints comes before anything is merged: weights are shared between tensors. */
   needsMeasuring(lineup: Lineup, wish: MeasureWish | null = null): boolean {
     const statistics = this.#statisticsOf(lineup);
-    return lineup.tensors.some((tensor) => isMeasuringDue(lineup, statistics, tensor, wish));
+    const isDue = () => lineup.tensors.some((tensor) => isMeasuringDue(lineup, statistics, tensor, wish));
+    if (!isDue()) return false;
+    this.#statistics.takeOver(sourcesKey(lineup));
+    return isDue();
   }
 
   #statisticsOf(lineup: Lineup): Statistics {
-    const key = sourcesKey(lineup);
-    const known = this.#statistics.get(key);
-    if (known) return known;
-    const fresh = new Statistics();
-    this.#statistics.set(key, fresh);
-    // Recipes with computed sources have a key of their own each time: what nobody asks for again must not pile up.
-    for (const old of this.#statistics.keys())
-      if (this.#statistics.size > MOST_STATISTICS) this.#statistics.delete(old);
-    return fresh;
+    return this.#statistics.of(sourcesKey(lineup), lineup);
   }
 
   /** A run over this lineup; sources that an earlier one left at the arithmetic are used again where they fit. */
@@ -208,6 +169,19 @@ export class Blend {
       this.#kept = { key, plan, residents: plan.mode === 'resident' ? new Residents() : null, bytes };
     }
     return new Run(lineup, plan, this.#arithmetic, this.#kept.residents, this.#statisticsOf(lineup));
+  }
+
+  /** A run that leaves what is kept for the live blend as it is, and reads there where it is the same. */
+  #runBeside(lineup: Lineup): { readonly plan: Plan; readonly run: Run } {
+    const kept = this.#kept;
+    if (!kept) {
+      const plan = this.plan(lineup);
+      return { plan, run: this.#runOf(lineup, plan) };
+    }
+    const isSame = kept.key.startsWith(`${sourcesKey(lineup)}|`);
+    const plan = isSame ? kept.plan : this.plan(lineup);
+    const residents = isSame ? kept.residents : null;
+    return { plan, run: new Run(lineup, plan, this.#arithmetic, residents, this.#statisticsOf(lineup)) };
   }
 
   #watch(phase: Progress['phase'], plan: Plan, options: WorkOptions): Watch {
@@ -252,15 +226,7 @@ export class Blend {
    */
   async survey(lineup: Lineup, options: WorkOptions = {}): Promise<Survey> {
     if (this.isSurveyDue(lineup)) {
-      const statistics = this.#statisticsOf(lineup);
-      const kept = this.#kept?.key.startsWith(`${sourcesKey(lineup)}|`) ? this.#kept : null;
-      const plan = kept?.plan ?? this.plan(lineup);
-      const run =
-        kept || !this.#kept
-          ? kept
-            ? new Run(lineup, plan, this.#arithmetic, kept.residents, statistics)
-            : this.#runOf(lineup, plan)
-          : new Run(lineup, plan, this.#arithmetic, null, statistics);
+      const { plan, run } = this.#runBeside(lineup);
       await this.#measure(lineup, plan, run, SURVEY_WISH, options);
     }
     return survey(lineup, this.#statisticsOf(lineup));
@@ -294,7 +260,7 @@ export class Blend {
     const live = await this.#liveFor(lineup, formOf);
     live.written.clear();
     const watch = this.#watch('blend', plan, options);
-    const watching = { signal: options.signal, onBytes: watch.onBytes };
+    const watching = { signal: options.signal, onBytes: watch.onBytes, wish: PAGE_WISH };
     const faulty = await run.mergeInto(live, sourcesKey(lineup), watching);
     this.#rate = measureMs === 0 ? (watch.bytesPerSecond() ?? this.#rate) : this.#rate;
     for (const [name, count] of faulty) {
@@ -337,7 +303,7 @@ export class Blend {
   forget(checkpoint: Checkpoint): void {
     const identity = String(identityOf(checkpoint));
     const names = (key: string) => key.split('|')[0]?.split(/[:,]/).includes(identity) ?? false;
-    for (const key of this.#statistics.keys()) if (names(key)) this.#statistics.delete(key);
+    this.#statistics.forget(names);
     if (this.#kept && names(this.#kept.key)) this.#letGo();
   }
 
@@ -360,6 +326,6 @@ export class Blend {
   async dispose(): Promise<void> {
     this.#letGo();
     await this.#giveUpLive();
-    this.#statistics.clear();
+    this.#statistics.forget(() => true);
   }
 }

@@ -64,11 +64,14 @@ export function sumChanges(partials: Float64Array, models: number, sizes: Float6
 }
 
 function trimmed(sizes: Float64Array, models: number): SizeCounts {
-  const isUsed = (bin: number) => Array.from({ length: models }).some((_, k) => (sizes[k * SIZE_BINS + bin] ?? 0) > 0);
-  let first = 0;
-  let end = SIZE_BINS;
-  while (first < end && !isUsed(first)) first++;
-  while (end > first && !isUsed(end - 1)) end--;
+  let first = SIZE_BINS;
+  let end = 0;
+  for (let at = 0; at < sizes.length; at++) {
+    if (sizes[at] === 0) continue;
+    first = Math.min(first, at % SIZE_BINS);
+    end = Math.max(end, (at % SIZE_BINS) + 1);
+  }
+  first = Math.min(first, end);
   const bins = end - first;
   const counts = new Uint32Array(models * bins);
   for (let k = 0; k < models; k++) {

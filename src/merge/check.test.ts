@@ -37,6 +37,29 @@ describe('the pre-flight', () => {
     expect(models.every((model) => model.file.bytesRead === 0)).toBe(true);
   });
 
+  it('sees no muted model, not even whether it is open', () => {
+    const muted = `${VARM}  - model: elsewhere\n    muted: true\n`;
+    const { findings, lineup } = checking(muted, family(2));
+    expect(findings).toEqual([]);
+    expect(lineup?.models.map(({ name }) => name)).toEqual(['tune-1', 'tune-2']);
+    expect(lineup?.recipe.muted).toEqual(['elsewhere']);
+    const names = (own: typeof lineup) => own?.tensors.map(({ name, perModel }) => [name, perModel]);
+    expect(names(lineup)).toEqual(names(checking(VARM, family(2)).lineup));
+  });
+
+  it('says which models are muted where too few are left', () => {
+    const { findings, lineup } = checking(
+      VARM.replace('tune-1', 'tune-1\n    muted: true').replace('tune-2', 'tune-2\n    muted: true'),
+      family(2),
+    );
+    expect(lineup).toBeNull();
+    expect(findings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(
+        /the recipe has 0 that take part\. tune-1, tune-2 are muted: unmute one of them in the mixer, or remove 'muted: true' in the recipe\.$/,
+      ),
+    ]);
+  });
+
   it('names a model that is not open', () => {
     const { findings, lineup } = checking(VARM, family(1));
     expect(lineup).toBeNull();

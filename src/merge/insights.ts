@@ -213,16 +213,17 @@ function embeddings({ figures, moved, parts }: Ground): Insight[] {
   const tensors = figures.tensors.flatMap((name, t) =>
     (figures.layers[t] ?? 0) < 0 && EMBEDDINGS.test(name) ? [t] : [],
   );
-  const hasChanged = (k: number) => tensors.some((t) => (figures.rmsChange[t * figures.models.length + k] ?? 0) > 0);
+  const isChanged = (t: number, k: number) => (figures.rmsChange[t * figures.models.length + k] ?? 0) > 0;
+  const hasChanged = (k: number) => tensors.some((t) => isChanged(t, k));
   const changed = moved.filter(hasChanged);
   const others = moved.filter((k) => !hasChanged(k));
-  // Where the others changed a part only, that was said.
-  if (changed.length === 0 || others.some((k) => parts.has(k))) return [];
+  // Where the others changed a part only, or these nothing else, that was said.
+  if (others.some((k) => parts.has(k)) || changed.every((k) => parts.has(k))) return [];
   const names = namesOf(figures, changed);
   const rest = others.length === 0 ? '.' : `; ${listedNames(namesOf(figures, others))} did not.`;
   const sentence = `${listedNames(names)} changed the token embeddings or the output head${rest}`;
-  const [first = 0] = tensors;
-  const filter = filterOf(figures, tensors) ?? figures.tensors[first] ?? null;
+  const own = tensors.filter((t) => changed.some((k) => isChanged(t, k)));
+  const filter = filterOf(figures, own) ?? filterOf(figures, own.slice(0, 1));
   return [insight('embeddings', 'plain', sentence, names, filter)];
 }
 

@@ -96,6 +96,9 @@ export function cuts(
   return positions;
 }
 
+/** Most pieces of one batch: every one is a dispatch, and a batch has to end soon after it is told to. */
+const MOST_PIECES = 2048;
+
 /** Bytes of all sources of one element. */
 export function sourceElementBytes(tensor: BlendTensor): number {
   return tensor.sources.reduce((sum, source) => sum + (source.end - source.start) / Math.max(1, tensor.elements), 0);
@@ -145,7 +148,7 @@ export function layOut(
     const [only] = own;
     if (own.length === 1 && only) {
       const bytes = pieceBytes(tensor, only);
-      if (filled + bytes > batchBytes) flushGroup(batches.length);
+      if (filled + bytes > batchBytes || pieces.length === MOST_PIECES) flushGroup(batches.length);
       pieces.push(only);
       filled += bytes;
       return;

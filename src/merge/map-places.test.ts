@@ -184,6 +184,15 @@ describe('what no filter addresses alone', () => {
   });
 });
 
+it('joins tensors in no layer where they are too many for rows', () => {
+  const names = Array.from({ length: 30_000 }, (_, i) => `part${i % 50}.unit${i}.weight`);
+  const places = placesOf(tensors(names), 'tensors');
+  expect(places.rows).toHaveLength(50);
+  expect(table(places)[`part7 ${OUTSIDE}`]).toEqual(['part7.']);
+  const apart = placesOf(tensors(Array.from({ length: 3000 }, (_, i) => `unit${i}.weight`)), 'groups');
+  expect(apart.rows.map(({ label }) => label)).toEqual(['all tensors']);
+});
+
 it('places a hundred thousand tensors of a mixture of experts in few cells', () => {
   const names = moe(700, 48);
   expect(names.length).toBeGreaterThan(1e5);

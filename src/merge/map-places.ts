@@ -50,6 +50,8 @@ const MOST_BLOCKS = 12;
 const MOST_ROLES = 32;
 /** More rows outside the layers than this are joined by the beginnings of their names where modules are grouped. */
 const MOST_OUTSIDE = 24;
+/** The same at every other detail: more rows than this nobody looks through, and sending them to the page takes time. */
+const MOST_ROWS = 2000;
 /** More filters than this for one cell are no gesture any more. */
 const MOST_FILTERS = 512;
 /** Characters looked through for filters that are part of other names; beyond it names are taken to be their own. */
@@ -274,7 +276,7 @@ function partsOutside<T extends PlacedTensor>(
   exact: Exactness,
 ): OutsidePart<T>[] {
   const own = ({ name }: T) => name.replace(/\.(weight|bias)$/, '');
-  const joined = detail === 'groups' ? beginnings(outside.map(own)) : null;
+  const joined = beginnings(outside.map(own), detail === 'groups' ? MOST_OUTSIDE : MOST_ROWS);
   const groups = grouped(outside, (tensor) => (joined ? joined(own(tensor)) : own(tensor)));
   return [...groups].map(([label, tensors]): OutsidePart<T> => {
     const names = tensors.map(({ name }) => name);
@@ -287,17 +289,15 @@ function partsOutside<T extends PlacedTensor>(
   });
 }
 
-/** How many rows come of joined names: neither one for everything nor hundreds. */
-const FEWEST_JOINED = 4;
-
-/** Joins many names by as many parts of their beginnings as make some rows; null where they are few. */
-function beginnings(names: readonly string[]): ((name: string) => string) | null {
-  if (new Set(names).size <= MOST_OUTSIDE) return null;
-  for (let depth = 1; depth <= 8; depth++) {
-    const begin = (name: string) => name.split('.').slice(0, depth).join('.');
-    if (new Set(names.map(begin)).size >= FEWEST_JOINED) return begin;
-  }
-  return null;
+/**
+ * Joins more names than `most` by as many parts of their beginnings as leave no more rows than that; null where they
+ * are few enough.
+ */
+function beginnings(names: readonly string[], most: number): ((name: string) => string) | null {
+  if (new Set(names).size <= most) return null;
+  const beginning = (depth: number) => (name: string) => name.split('.').slice(0, depth).join('.');
+  const deep = [8, 7, 6, 5, 4, 3, 2, 1].find((depth) => new Set(names.map(beginning(depth))).size <= most);
+  return deep === undefined ? () => 'all tensors' : beginning(deep);
 }
 
 /** Columns of the layers: groups in their own order, else the largest module first and its tensors together. */

@@ -8,6 +8,7 @@ import { cosineText, insight, namesOf, percentText } from './insight-words.ts';
 import type { Insight } from './survey.ts';
 import { byModule, filterOf, listedNames, moduleWords } from './survey-parts.ts';
 import {
+  CHANCE_SHARE,
   OPPOSED_COSINE,
   OPPOSED_SHARE,
   ORTHOGONAL_COSINE,
@@ -119,8 +120,11 @@ export function apart(figures: SurveyFigures, moved: readonly number[]): Insight
   const most = Math.max(...pairs.map(({ cosine }) => Math.abs(cosine)));
   if (most > ORTHOGONAL_COSINE) return [];
   const names = namesOf(figures, moved);
+  // A figure near a half looks like strife, and is what independent changes have.
+  const isHalf = pairs.every(({ conflict }) => conflict >= CHANCE_SHARE);
+  const chance = isHalf ? ' That nearly half of their signs differ is chance.' : '';
   const figure = most < 0.005 ? 'below 0.01' : `${pairs.length === 1 ? '' : 'at most '}${cosineText(most)}`;
-  const sentence = `The changes of ${listedNames(names)} are nearly at right angles (cosine ${figure}): they hardly interfere and can be added up.`;
+  const sentence = `The changes of ${listedNames(names)} are nearly at right angles (cosine ${figure}): they hardly interfere and can be added up.${chance}`;
   return [insight('orthogonal', 'good', sentence, names)];
 }
 

@@ -50,7 +50,7 @@ describe('the recommended start', () => {
     });
     const three = await startOf({ a: noise(2), b: noise(3), c: noise(4) });
     expect(three).toMatchObject({ method: 'task_arithmetic', parameters: { lambda: 0.6 } });
-    expect(three.reason).toMatch(/right angles \(cosine at most 0\.0\d\) and small \(at most 2 % of the base\)/);
+    expect(three.reason).toMatch(/right angles \(cosine at most 0\.0\d\), and small \(at most 2 % of the base\)/);
   });
 
   it('of independent changes of which one is far longer: less of that one', async () => {

@@ -64,16 +64,19 @@ function stepped(value: number): number {
   return Number((Math.max(1, Math.round(value / STEP)) * STEP).toFixed(2));
 }
 
-const changeText = ({ totals }: SurveyFigures, k: number) => percentText(totals.relativeChange[k] ?? 0);
+/** ` by 3 % of its size`; empty where the base has no size. */
+function changeText(change: number): string {
+  return Number.isFinite(change) ? ` by ${percentText(change)} of its size` : '';
+}
 
 function ofOne(figures: SurveyFigures, model: number, isFar: boolean): RecommendedStart {
   const name = figures.models[model] ?? '';
-  const change = changeText(figures, model);
+  const change = changeText(figures.totals.relativeChange[model] ?? Number.NaN);
   if (isFar) {
-    const reason = `${name} differs from the base by ${change} of its size, so that a blend of the two may well fail. Of all ways, the one along the arc keeps the weights’ length; start halfway.`;
+    const reason = `${name} differs from the base${change}, so that a blend of the two may well fail. Of all ways, the one along the arc keeps the weights’ length; start halfway.`;
     return start('slerp', reason, { t: HALFWAY });
   }
-  const reason = `One fine-tune, which changed the base by ${change} of its size. Half of that change keeps something of both; a weight of 1 is the fine-tune itself.`;
+  const reason = `One fine-tune, which changed the base${change}. Half of that change keeps something of both; a weight of 1 is the fine-tune itself.`;
   return start('task_arithmetic', reason, {}, { [name]: { weight: HALFWAY } });
 }
 
@@ -85,8 +88,9 @@ function ofOneAmongMany(figures: SurveyFigures, model: number): RecommendedStart
 
 function ofStrangers(figures: SurveyFigures, far: readonly number[]): RecommendedStart {
   const names = listedNames(namesOf(figures, far));
-  const most = Math.max(...far.map((k) => figures.totals.relativeChange[k] ?? 0));
-  const reason = `${names} differ${far.length === 1 ? 's' : ''} from the base by ${far.length === 1 ? '' : 'up to '}${percentText(most)} of its size: sums of changes will most likely fail. A mean of directions keeps the weights’ length; expect little, and try it.`;
+  const change = changeText(Math.max(...far.map((k) => figures.totals.relativeChange[k] ?? 0)));
+  const [differ, most] = far.length === 1 ? ['differs', change] : ['differ', change.replace(' by ', ' by up to ')];
+  const reason = `${names} ${differ} from the base${most}: sums of changes will most likely fail. A mean of directions keeps the weights’ length; expect little, and try it.`;
   return start('karcher', reason);
 }
 
@@ -147,9 +151,9 @@ function ofOrthogonal(figures: SurveyFigures, moved: readonly number[], most: nu
     return start('task_arithmetic', reason, {}, { [name]: { weight: least } });
   }
   const lambda = stepped(1 / Math.sqrt(moved.length));
-  const changes = moved.map((k) => figures.totals.relativeChange[k] ?? 0);
-  const size = percentText(Math.max(...changes));
-  const reason = `${angles} and small (at most ${size} of the base), so that they add up. A lambda of ${lambda} makes the sum about as long as one change.`;
+  const change = Math.max(...moved.map((k) => figures.totals.relativeChange[k] ?? Number.NaN));
+  const size = Number.isFinite(change) ? `, and small (at most ${percentText(change)} of the base)` : '';
+  const reason = `${angles}${size}, so that they add up. A lambda of ${lambda} makes the sum about as long as one change.`;
   return start('task_arithmetic', reason, { lambda });
 }
 

@@ -6,18 +6,18 @@
  */
 
 import { throwIfCancelled } from '../bytes/fault.ts';
-import { readTensor } from '../formats/checkpoint.ts';
 import { elementBytes } from '../formats/dtype.ts';
-import type { LoadedPiece } from '../methods/kernel.ts';
 import type { Arithmetic, MergeWork, MergedPiece } from './arithmetic.ts';
-import { EvidenceFinder, isMeasuringDue, type MeasureWish } from './evidence.ts';
+import { EvidenceFinder } from './evidence.ts';
 import { Holding, type Loan, type Residents } from './holding.ts';
 import { inOrder, type Limits } from './in-order.ts';
 import type { Group, Piece } from './layout.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import type { LiveWeights } from './live-weights.ts';
+import { isMeasuringDue, type MeasureWish } from './measure-wish.ts';
 import { Permits } from './permits.ts';
 import type { Plan } from './plan.ts';
+import { readPieces } from './reading.ts';
 import type { Station, Visit } from './station.ts';
 import type { Statistics } from './statistics.ts';
 import { signature, type TensorWeights } from './weights.ts';
@@ -29,6 +29,8 @@ export type OnBytes = (bytesDone: number) => void;
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onBytes?: OnBytes | undefined;
+  /** What is measured beside what the method needs, while its tensors are at the place. Nothing, where left out. */
+  readonly wish?: MeasureWish | undefined;
 }
 
 /** A merged piece on its way into a file. */
@@ -39,26 +41,6 @@ export interface OutputPiece {
   readonly faulty: number;
   /** Σ x² of every source of the piece and, last, of the result; null where no audit was asked for. */
   readonly squares: Float64Array | null;
-}
-
-/** Reads a piece's sources, all at once. */
-async function readPiece(tensor: BlendTensor, piece: Piece): Promise<LoadedPiece> {
-  const bytes = await Promise.all(
-    tensor.sources.map((source) => {
-      const size = (source.end - source.start) / tensor.elements;
-      return readTensor(source, piece.start * size, piece.end * size);
-    }),
-  );
-  return {
-    tensor: tensor.name,
-    start: piece.start,
-    elements: piece.end - piece.start,
-    tensorElements: tensor.elements,
-    rowElements: tensor.rowElements,
-    hasBase: tensor.hasBase,
-    dtypes: tensor.dtypes,
-    bytes,
-  };
 }
 
 /** One lineup, planned, at one place. */
@@ -95,7 +77,7 @@ export class Run {
     const kept = this.#residents?.get(index);
     if (kept) return { batch: kept, end: () => undefined };
     const pieces = this.#plan.layout.batches[index]?.pieces ?? [];
-    const read = await Promise.all(pieces.map((piece) => readPiece(this.#tensor(piece.tensor), piece)));
+    const read = await readPieces(pieces, (tensor) => this.#tensor(tensor));
     throwIfCancelled(signal);
     const batch = await this.#arithmetic.load(read);
     if (!this.#residents) return { batch, end: () => batch.release() };
@@ -171,16 +153,16 @@ export class Run {
   async weights(options: RunOptions = {}): Promise<Map<string, TensorWeights>> {
     const out = new Map<string, TensorWeights>();
     await this.#eachGroup(this.#plan.layout.groups, options, async (holding) => {
-      const weights = await this.#weigh(holding, options.signal);
+      const weights = await this.#weigh(holding, options);
       for (const [index, own] of weights) out.set(this.#tensor(index).name, own);
     });
     return out;
   }
 
   /** The weights of a group's tensors, after everything that they need was found. */
-  async #weigh(holding: Holding, signal: AbortSignal | undefined): Promise<Map<number, TensorWeights>> {
+  async #weigh(holding: Holding, { signal, wish }: RunOptions): Promise<Map<number, TensorWeights>> {
     const finder = this.#finder(signal);
-    await finder.measure(holding.stations, null);
+    await finder.measure(holding.stations, wish ?? null);
     return finder.weigh(holding.stations);
   }
 
@@ -199,7 +181,7 @@ export class Run {
   async mergeInto(live: LiveWeights, sourcesKey: string, options: RunOptions = {}): Promise<Map<string, number>> {
     const faulty = new Map<string, number>();
     await this.#eachGroup(this.#plan.layout.groups, options, async (holding) => {
-      const weights = await this.#weigh(holding, options.signal);
+      const weights = await this.#weigh(holding, options);
       const due = new Map<number, TensorWeights>();
       const wanted = new Map<string, string>();
       for (const [index, own] of weights) {
@@ -255,7 +237,7 @@ export class Run {
     const prepared = inOrder(this.#plan.layout.groups, this.#groupLimits(), signal, async (group) => {
       const holding = this.#hold(group, signal);
       open.add(holding);
-      const weights = await this.#weigh(holding, signal);
+      const weights = await this.#weigh(holding, options);
       const [station] = holding.stations;
       if (group.count > 1 || !station) return { group, holding, weights, pieces: null };
       // One batch is merged at once: its result is small, and the place is kept busy by the next groups.
@@ -306,7 +288,7 @@ export class Run {
       start: Math.floor(start / row) * row,
       end: Math.min(tensor.elements, Math.ceil(end / row) * row),
     };
-    const batch = await this.#arithmetic.load([await readPiece(tensor, piece)]);
+    const batch = await this.#arithmetic.load(await readPieces([piece], () => tensor));
     try {
       throwIfCancelled(signal);
       const work = [{ piece: 0, numbers: weights.numbers, out: tensor.out }];
@@ -328,7 +310,7 @@ export class Run {
       );
       if (!group) throw new Error(`tensor ${index} lies in no group`);
       const holding = this.#hold(group, signal);
-      const finding = this.#weigh(holding, signal).finally(() => holding.releaseAll());
+      const finding = this.#weigh(holding, { signal }).finally(() => holding.releaseAll());
       for (const batch of batches.slice(group.first, group.first + group.count)) {
         for (const { tensor } of batch.pieces) {
           const own = finding.then((weights) => weights.get(tensor) as TensorWeights);

@@ -30,6 +30,9 @@ export const OPPOSED_COSINE = -0.1;
  */
 export const OPPOSED_SHARE = 0.55;
 
+/** From here on a share of differing signs is near enough to the half that chance makes to be explained by it. */
+export const CHANCE_SHARE = 0.4;
+
 /** By squares, as VaRM counts, one model then has nine times the other's say. */
 export const UNEQUAL_RATIO = 3;
 

@@ -48,8 +48,9 @@ export function placeComments(document: Document, text: string): void {
       isAboveNext ||= next !== null && (column <= columnOf(next.owner) || owner === next.owner);
       const said = line.slice(column + 1);
       if (isAboveNext && next !== null) {
-        if (blanks !== '' && !next.head.commentBefore) next.head.spaceBefore = true;
-        next.head.commentBefore = joined(next.head.commentBefore, blanks, said);
+        const above = next.head.commentBefore;
+        if (blanks !== '' && !above) next.head.spaceBefore = true;
+        next.head.commentBefore = joined(above, above ? blanks : '', said);
       } else owner.comment = joined(owner.comment, blanks, said);
       blanks = '';
     }
@@ -73,7 +74,7 @@ function wholeLines(text: string, from: number, to: number): string[] {
 }
 
 function joined(before: string | null | undefined, blanks: string, said: string): string {
-  return before ? `${before}\n${blanks}${said}` : said;
+  return before ? `${before}\n${blanks}${said}` : `${blanks}${said}`;
 }
 
 function collect(node: unknown, above: readonly Block[], blocks: Placed[], entries: Entry[]): void {

@@ -40,7 +40,12 @@ describe('setFilteredValues', () => {
     const entries = ['layers.1.', 'layers.2.'].map((filter) => ({ model: 'a', name: 'weight', filter, value: 0.25 }));
     const out = setFilteredValues(TEXT, entries);
     for (const comment of ['# plain', '# half', '# The second.', '# by ear']) expect(out).toContain(comment);
-    expect(setFilteredValues(out, entries.map((own) => ({ ...own, value: null })))).toContain('weight: 0.5 # half');
+    expect(
+      setFilteredValues(
+        out,
+        entries.map((own) => ({ ...own, value: null })),
+      ),
+    ).toContain('weight: 0.5 # half');
     expect(setFilteredValues(TEXT, [])).toBe(TEXT);
     expect(setFilteredValues(TEXT, [{ model: 'b', name: 'weight', filter: 'mlp', value: 0.3 }])).toBe(TEXT);
   });

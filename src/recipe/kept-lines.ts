@@ -13,6 +13,27 @@ function core(line: string): string {
   return `${indent}:${line.replace(/\s+/g, '')}`;
 }
 
+/** A line that opens a map or list and ends with a comment; the parts before and from the comment. */
+const COMMENTED_OPENER = /^([^\S\n]*(?:-[^\S\n]+)*[^\s#-][^#\n]*:)[^\S\n]+(#.*)$/;
+
+/** `printed` with the comments at the end of such lines there again: the printer may put them on lines of their own. */
+export function rejoinComments(original: string, printed: string): string {
+  const openers = original.split('\n').flatMap((line) => {
+    const match = COMMENTED_OPENER.exec(line);
+    return match ? [{ line, opener: core(match[1] ?? ''), comment: match[2] ?? '' }] : [];
+  });
+  if (openers.length === 0) return printed;
+  const lines = printed.split('\n');
+  let at = 0;
+  for (const { line, opener, comment } of openers) {
+    const found = lines.findIndex((own, i) => i >= at && core(own) === opener && lines[i + 1]?.trim() === comment);
+    if (found < 0) continue;
+    lines.splice(found, 2, line);
+    at = found + 1;
+  }
+  return lines.join('\n');
+}
+
 /** `printed` with every line that also stands in `original`, in the same order, spelled as it is there. */
 export function keepLines(original: string, printed: string): string {
   const before = original.split('\n');

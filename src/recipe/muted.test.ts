@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { METHODS } from '../methods/index.ts';
+import { modelCard } from './card.ts';
+import { mergekitCommand } from './mergekit-command.ts';
 import { heardRecipe } from './muted.ts';
 import { modelsNeeded } from './recipe.ts';
 import { diagnoseRecipe, parseRecipe, setMuted } from './yaml.ts';
@@ -147,5 +151,48 @@ describe('setMuted', () => {
   it('refuses the base, and models that the recipe does not list', () => {
     expect(() => setMuted(TEXT, ['base'], true)).toThrow("'base' is the base");
     expect(() => setMuted(TEXT, ['b', 'nobody'], true)).toThrow('nobody');
+  });
+});
+
+describe('muted models elsewhere', () => {
+  const LINEAR = `merge_method: linear
+models:
+  - model: a
+    muted: true
+  - model: b
+  - model: c
+    muted: false
+`;
+
+  it('are left out of what mergekit is given, with a line that says so', () => {
+    const made = mergekitCommand(LINEAR);
+    if ('obstacle' in made) throw new Error(made.obstacle);
+    expect(made.recipe.startsWith('# Left out, as muted in Fusewright: a\n')).toBe(true);
+    expect(parse(made.recipe).models).toEqual([{ model: 'b' }, { model: 'c' }]);
+    const heard = mergekitCommand(LINEAR.replace('    muted: true\n', ''));
+    expect('recipe' in heard && heard.recipe).not.toContain('#');
+  });
+
+  it('make an obstacle where too few are left for mergekit', () => {
+    const made = mergekitCommand(
+      'merge_method: slerp\nbase_model: b\nmodels: [{model: a, muted: true}]\nparameters: {t: 0.5}\n',
+    );
+    expect(made).toEqual({ obstacle: 'Without a, which is muted, slerp has too few models; unmute one first.' });
+  });
+
+  it('are named in the model card as no part of the merge', () => {
+    const method = METHODS.get('linear');
+    if (!method) throw new Error('linear is missing');
+    const card = modelCard({
+      name: 'merge',
+      recipe: heardRecipe(parseRecipe(LINEAR)),
+      recipeText: LINEAR,
+      method,
+      parents: [{ name: 'b' }, { name: 'c' }],
+      version: '1',
+      outDtype: null,
+      mergedTensors: 1,
+    });
+    expect(card).toContain('- `b`\n- `c`\n\nMuted in the recipe, and no part of this merge: `a`.\n');
   });
 });

@@ -21,7 +21,7 @@ import {
 import { RecipeFault } from '../bytes/fault.ts';
 import { placeComments } from './comment-places.ts';
 import { openDocument, quoted, splitDocuments } from './document.ts';
-import { keepLines } from './kept-lines.ts';
+import { keepLines, rejoinComments } from './kept-lines.ts';
 import type { Scalar } from './recipe.ts';
 
 /** Every alias becomes a copy of what it refers to, so that a change in one place stays in that place. */
@@ -49,7 +49,7 @@ function print(document: Document, text: string): string {
     flowCollectionPadding: /[[{] \S/.test(original) && !/[[{][^\s[\]{}]/.test(original),
     indentSeq: !/^(?:\w+):[^\S\n]*\n(?:#.*\n)*- /m.test(original),
   });
-  const kept = keepLines(original, printed);
+  const kept = keepLines(original, rejoinComments(original, printed));
   // The kept spelling must say what the tree says; where it does not, the tree's own print is right.
   const same = JSON.stringify(parseDocument(kept, { logLevel: 'silent' }).toJS()) === JSON.stringify(document.toJS());
   const out = same ? kept : printed;

@@ -36,6 +36,8 @@ export interface Command {
   readonly isEnabled: () => boolean;
   /** Why it cannot be used, where that needs saying; null or left out where it does not. */
   readonly obstacle?: () => string | null;
+  /** True while there is nothing to do it to: the palette does not list it then. */
+  readonly isHidden?: () => boolean;
   readonly perform: () => void | Promise<unknown>;
 }
 

@@ -28,7 +28,9 @@ async function bench(isOn = true) {
   echo.setOn(isOn);
   const says = () => double.of('say');
   const settle = async (text: string, number = 1) => {
-    says().at(-1)?.resolve(replied(text, { blend: number }));
+    says()
+      .at(-1)
+      ?.resolve(replied(text, { blend: number }));
     await vi.advanceTimersByTimeAsync(1000);
   };
   void chat.send('Shout wood');

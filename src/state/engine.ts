@@ -371,8 +371,12 @@ export class Engine implements EngineApi {
 
   async histogram(recipeText: string, tensor: string | null): Promise<ChangeHistogram> {
     const { speakers, stages } = await this.#open();
-    const found = speakers.blend.histogram(this.#surveyed(recipeText, stages), tensor);
+    const lineup = this.#surveyed(recipeText, stages);
+    const found = speakers.blend.histogram(lineup, tensor);
     if (found) return found;
+    if (!lineup.tensors.some(({ hasBase }) => hasBase)) {
+      throw new MissingFault('This recipe names no base, so there are no changes to count.');
+    }
     throw new MissingFault(
       tensor === null
         ? 'No change was measured yet; measure the models first.'

@@ -151,6 +151,7 @@ export function mixerCommands(studio: Studio, mixer: Mixer, view: View, echo: Ec
           },
           help: 'A muted model keeps its settings and takes no part in the merge.',
           shortcut: null,
+          isHidden: () => modelAt(place) === undefined,
           isEnabled: () => isThere() && mute() === null,
           obstacle: mute,
           perform() {
@@ -166,6 +167,7 @@ export function mixerCommands(studio: Studio, mixer: Mixer, view: View, echo: Ec
           },
           help: 'Mutes all the others; once more brings back what was.',
           shortcut: null,
+          isHidden: () => modelAt(place) === undefined,
           isEnabled: () => isThere() && solo() === null,
           obstacle: solo,
           perform() {

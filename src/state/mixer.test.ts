@@ -453,7 +453,7 @@ describe('fifty gestures', () => {
     );
   });
 
-  function perform(b: ReturnType<typeof bench>, own: fc.TypeOfArbitrary<typeof gesture>): void {
+  function perform(b: ReturnType<typeof bench>, own: typeof gesture extends fc.Arbitrary<infer T> ? T : never): void {
     const { mixer } = b;
     if ('row' in own) {
       const rowAt = Math.min(own.row, b.map().rows.length - 1);

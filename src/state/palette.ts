@@ -39,7 +39,7 @@ export interface PaletteSources {
 export function paletteEntries({ commands, studio, view, topics }: PaletteSources): readonly PaletteEntry[] {
   return [
     ...Object.values<Command>(commands)
-      .filter(({ name }) => name !== 'openPalette')
+      .filter(({ name, isHidden }) => name !== 'openPalette' && isHidden?.() !== true)
       .map(commandEntry),
     ...[...METHODS.values()].map((method) => methodEntry(method, studio)),
     ...topics.map(

@@ -35,38 +35,41 @@ export function profileOf(survey: Survey): SurveyProfile {
   const { models, tensors, layers, modules, moduleNames, elements, baseRms, rmsChange } = survey;
   const layerNumbers = [...new Set(layers)].filter((layer) => layer >= 0).sort((a, b) => a - b);
   const layerPlace = new Map(layerNumbers.map((layer, place) => [layer, place]));
-  const inLayers = new Set<string>();
-  const outside: number[] = [];
   const nameOf = moduleNames.map(groupName);
+  const isInLayers = new Uint8Array(moduleNames.length);
+  const outside: number[] = [];
   for (let t = 0; t < tensors.length; t++) {
-    if ((layers[t] ?? -1) >= 0) inLayers.add(nameOf[modules[t] ?? -1] ?? '');
+    if ((layers[t] ?? -1) >= 0) isInLayers[modules[t] ?? -1] = 1;
     else outside.push(t);
   }
+  const inLayers = new Set(nameOf.filter((_, module) => isInLayers[module] === 1));
   const isMany = inLayers.size > MOST_MODULES;
   const names = isMany ? ['all modules'] : [...inLayers].sort((a, b) => Number(a === 'norms') - Number(b === 'norms'));
-  const groupPlace = new Map(names.map((name, place) => [name, place]));
-  const squares = names.map(() => new Float64Array(models.length * layerNumbers.length));
-  const bases = names.map(() => new Float64Array(models.length * layerNumbers.length));
+  const groupOf = Int32Array.from(nameOf, (name) => (isMany ? 0 : names.indexOf(name)));
+  const size = models.length * layerNumbers.length;
+  // Group by group in one array each: this is walked for every tensor.
+  const squares = new Float64Array(names.length * size);
+  const bases = new Float64Array(names.length * size);
   for (let t = 0; t < tensors.length; t++) {
     const layer = layerPlace.get(layers[t] ?? -1);
-    const group = isMany ? 0 : groupPlace.get(nameOf[modules[t] ?? -1] ?? '');
-    if (layer === undefined || group === undefined) continue;
+    const group = groupOf[modules[t] ?? -1] ?? -1;
+    if (layer === undefined || group < 0) continue;
     const count = elements[t] ?? 0;
+    const base = baseRms[t] ?? 0;
     for (let m = 0; m < models.length; m++) {
       const rms = rmsChange[t * models.length + m] ?? Number.NaN;
       // Not measured here: neither of the two sums may count it.
       if (Number.isNaN(rms)) continue;
-      const at = m * layerNumbers.length + layer;
-      const [own, base] = [squares[group], bases[group]];
-      if (own) own[at] = (own[at] ?? 0) + count * rms * rms;
-      if (base) base[at] = (base[at] ?? 0) + count * (baseRms[t] ?? 0) ** 2;
+      const at = group * size + m * layerNumbers.length + layer;
+      squares[at] = (squares[at] ?? 0) + count * rms * rms;
+      bases[at] = (bases[at] ?? 0) + count * base * base;
     }
   }
   const bars = layerNumbers.map((layer) => `layer ${layer}`);
-  const groups = names.map((name, g): ProfileGroup => {
-    const base = bases[g] ?? new Float64Array();
-    return { name, bars, values: (squares[g] ?? new Float64Array()).map((sum, i) => Math.sqrt(sum / (base[i] ?? 0))) };
-  });
+  const lengths = squares.map((sum, i) => Math.sqrt(sum / (bases[i] ?? 0)));
+  const groups = names.map(
+    (name, g): ProfileGroup => ({ name, bars, values: lengths.slice(g * size, (g + 1) * size) }),
+  );
   if (outside.length > 0 && outside.length <= MOST_OUTSIDE) {
     const values = new Float64Array(models.length * outside.length);
     for (const [place, t] of outside.entries()) {

@@ -143,6 +143,9 @@ export function createSurveyStore(studio: Studio, follower: Follower, view: View
       set({ ...NOTHING, fault, awaitsMeasure: true });
       return;
     }
+    // To unpack a large one takes a while, and so does showing it: two turns.
+    await new Promise((resolve) => setTimeout(resolve));
+    if (mine !== turn) return;
     surveyedText = text;
     const tensor = get().chosen?.tensor ?? null;
     set({ survey, isBusy: false, overall: OVERALL });

@@ -1,6 +1,6 @@
 /** The chat: whom it is with, the conversation, the message that is written, how replies are drawn. */
 
-import { Button, Switch, Textarea } from '@mantine/core';
+import { Button, Switch } from '@mantine/core';
 import IconArrowsMaximize from '@tabler/icons-react/dist/esm/icons/IconArrowsMaximize.mjs';
 import IconArrowsMinimize from '@tabler/icons-react/dist/esm/icons/IconArrowsMinimize.mjs';
 import IconMessagePlus from '@tabler/icons-react/dist/esm/icons/IconMessagePlus.mjs';
@@ -10,6 +10,7 @@ import { type KeyboardEvent, useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import { canSend, columnSpeaker, currentMode, isReplying, type SpeakerChoice } from '../state/chat-store.ts';
 import { firstQuestionSentence } from '../state/first-question.ts';
+import { GrowingTextarea } from './growing-textarea.tsx';
 import { ChatLog } from './chat-log.tsx';
 import styles from './chat-panel.module.css';
 import { ChatSettingsForm } from './chat-settings-form.tsx';
@@ -127,11 +128,10 @@ function Compose({ isReady, mode }: { isReady: boolean; mode: 'chat' | 'continue
   };
   return (
     <div className={styles.compose}>
-      <Textarea
+      <GrowingTextarea
         className={styles.message ?? ''}
         aria-label="Message"
         placeholder={mode === 'continue' ? 'Begin a text…' : 'Ask something…'}
-        autosize
         minRows={2}
         maxRows={8}
         value={draft}

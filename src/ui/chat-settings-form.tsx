@@ -1,8 +1,9 @@
 /** How replies are drawn, what is sent with a message, and how chat holds weights; each with what it does. */
 
-import { Button, NativeSelect, Switch, Textarea, TextInput } from '@mantine/core';
+import { Button, NativeSelect, Switch, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { type ChatSettings, type ContextMode, DEFAULT_SETTINGS, currentConversation } from '../state/chat-store.ts';
+import { GrowingTextarea } from './growing-textarea.tsx';
 import { usesDefaults } from './chat-defaults.ts';
 import styles from './chat-settings-form.module.css';
 import { PrecisionField, PrecisionInUse } from './precision-field.tsx';
@@ -53,9 +54,8 @@ export function ChatSettingsForm({ hasTemplate, isContinuation }: { hasTemplate:
         disabled={!hasTemplate}
         onChange={(event) => chat.change({ wantsContinuation: event.currentTarget.checked })}
       />
-      <Textarea
+      <GrowingTextarea
         label="System prompt"
-        autosize
         minRows={1}
         maxRows={6}
         placeholder="none"
@@ -171,11 +171,10 @@ function StopStrings() {
   const stop = useChat((state) => state.settings.stop);
   const [draft, setDraft] = useState<string | null>(null);
   return (
-    <Textarea
+    <GrowingTextarea
       label="Stop strings"
       title="A reply ends before the first of these. One a line; \n stands for a line break."
       placeholder="none; one a line"
-      autosize
       minRows={1}
       maxRows={5}
       spellCheck={false}

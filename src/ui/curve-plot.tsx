@@ -107,7 +107,6 @@ export function CurvePlot(props: CurvePlotProps) {
         role="group"
         aria-label={`Curve of ${name}`}
         className={styles.plot}
-        width={width}
         height={HEIGHT}
         data-fixed={isFixed || undefined}
         onPointerDown={onPointerDown}

@@ -14,8 +14,8 @@ import { useMixer } from './workbench-context.ts';
 /** Pixels of a row with the line below it; more where fingers tap. */
 const ROW_PX = 27;
 const TOUCH_ROW_PX = 35;
-/** Up to so many rows all are drawn: a page that is printed or searched has them. */
-const FEW_ROWS = 60;
+/** Up to so many cells all are drawn: a page that is printed or searched has them. */
+const FEW_CELLS = 1500;
 
 interface MapGridProps {
   readonly layout: MapLayout;
@@ -32,13 +32,13 @@ export const MapGrid = memo(function MapGrid({ layout, scroller, top }: MapGridP
   const drafts = useMixer((state) => state.drafts);
   const locks = useMixer((state) => state.locks);
   const rowPx = useMemo(() => (window.matchMedia('(pointer: coarse)').matches ? TOUCH_ROW_PX : ROW_PX), []);
-  const isLong = rows.length > FEW_ROWS;
+  const isLong = rows.length * shownColumns.length * models.length > FEW_CELLS;
   const virtualizer = useVirtualizer({
     count: rows.length,
     enabled: isLong,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowPx,
-    overscan: 8,
+    overscan: 4,
     // The row that Tab reaches is always there.
     rangeExtractor: (range) =>
       [...new Set([...defaultRangeExtractor(range), Math.min(active.row, rows.length - 1)])].sort((a, b) => a - b),

@@ -40,7 +40,7 @@ export function MapToolbar({ map, isFixed }: { map: WeightsMap; isFixed: boolean
       <Button
         size="compact-xs"
         variant={isPainting ? 'light' : 'subtle'}
-        color={isPainting ? undefined : 'gray'}
+        color={isPainting ? 'verdigris' : 'gray'}
         leftSection={<IconBrush size={13} aria-hidden />}
         aria-pressed={isPainting}
         disabled={isFixed}

@@ -1,7 +1,7 @@
 /** The method and its parameters. Every control here is derived from the method's declaration. */
 
 import { NativeSelect, Switch } from '@mantine/core';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { METHODS } from '../methods/index.ts';
 import type { Method, NumberParameter, Parameter } from '../methods/method.ts';
 import type { Recipe, Scalar } from '../recipe/recipe.ts';
@@ -140,17 +140,7 @@ function Control({ recipe, name, parameter, model, index = -1 }: ControlProps) {
     studio.edit((text) => setParameter(text, { model, name, value: next }), gesture);
 
   if (parameter.kind === 'number') {
-    const caption =
-      model === null ? (
-        <span className={styles.named}>
-          <span title={name}>{name}</span> <ParameterHelp name={name} parameter={parameter} />
-        </span>
-      ) : (
-        <span className={styles.model} title={model}>
-          <ModelLetter index={index} /> <span>{shortNames(recipe.models.map((m) => m.model))[index]}</span>
-        </span>
-      );
-    return (
+    const control = (caption: ReactNode) => (
       <NumberControl
         name={accessibleName}
         caption={caption}
@@ -161,6 +151,21 @@ function Control({ recipe, name, parameter, model, index = -1 }: ControlProps) {
         varies={varies}
         onChange={set}
       />
+    );
+    if (model === null) {
+      return (
+        <div className={styles.number}>
+          <span className={styles.named}>
+            {name} <ParameterHelp name={name} parameter={parameter} />
+          </span>
+          {control(null)}
+        </div>
+      );
+    }
+    return control(
+      <span className={styles.model} title={model}>
+        <ModelLetter index={index} /> <span>{shortNames(recipe.models.map((m) => m.model))[index]}</span>
+      </span>,
     );
   }
   if (parameter.kind === 'boolean') {

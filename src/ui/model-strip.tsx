@@ -159,7 +159,8 @@ function MovedFigure({ moved, farthest, isMuted }: { moved: Moved | null; farthe
       <span className={styles.bar} aria-hidden>
         <span style={{ width: `${(share * 100).toFixed(1)}%` }} />
       </span>
-      <span className={styles.movedWord}>moved</span> {moved.rms.toExponential(1)} · {(moved.changed * 100).toFixed(0)} %
+      <span className={styles.movedWord}>moved</span> {moved.rms.toExponential(1)} · {(moved.changed * 100).toFixed(0)}{' '}
+      %
     </p>
   );
 }

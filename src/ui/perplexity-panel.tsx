@@ -1,12 +1,13 @@
 /** Perplexity: how well each of the models foresees a pasted text, in figures and on the text itself. */
 
-import { Button, Checkbox, NativeSelect, Textarea } from '@mantine/core';
+import { Button, Checkbox, NativeSelect } from '@mantine/core';
 import { memo, useMemo, useState } from 'react';
 import { useStore } from 'zustand';
 import { type SpeakerChoice, speakerChoices, speakerKey } from '../state/chat-store.ts';
 import type { TextScore } from '../state/engine-api.ts';
 import { countFigure } from '../state/figures.ts';
 import { MAX_SCORED_CHARS, type PerplexityRow, scoredSpeakers } from '../state/perplexity.ts';
+import { GrowingTextarea } from './growing-textarea.tsx';
 import styles from './perplexity-panel.module.css';
 import { probabilityFigure } from './probability-figure.ts';
 import { levelOf, TokenLegend } from './token-text.tsx';
@@ -33,9 +34,8 @@ function PerplexityBody() {
   const { text, rows, isRunning, scoredText } = state;
   return (
     <section className={styles.body} aria-label="Perplexity">
-      <Textarea
+      <GrowingTextarea
         label="Text to foresee"
-        autosize
         minRows={3}
         maxRows={10}
         maxLength={MAX_SCORED_CHARS}

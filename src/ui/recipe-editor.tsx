@@ -4,7 +4,7 @@ import { Button, Popover } from '@mantine/core';
 import IconCopy from '@tabler/icons-react/dist/esm/icons/IconCopy.mjs';
 import IconDownload from '@tabler/icons-react/dist/esm/icons/IconDownload.mjs';
 import IconFolderOpen from '@tabler/icons-react/dist/esm/icons/IconFolderOpen.mjs';
-import { lazy, Suspense, useId, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useId, useRef, useState } from 'react';
 import { FileButton } from './add-files.tsx';
 import { Fallible } from './fallible.tsx';
 import type { FieldFocus } from './recipe-code.tsx';
@@ -17,6 +17,8 @@ const RecipeCode = lazy(async () => ({ default: (await import('./recipe-code.tsx
 
 const HINT = 'Ctrl+Space suggests what can be written; F8 goes to the next problem; Tab leaves the editor.';
 
+const NAMES: RecipeCodeNames = { label: 'Recipe', describedBy: 'recipe-problems recipe-hint' };
+
 /** The plain field is as high as the editor, which shows from six to twenty-four lines. */
 const LEAST_LINES = 6;
 const MOST_LINES = 24;
@@ -25,9 +27,6 @@ export function RecipeEditor() {
   const { surroundings } = useWorkbench();
   const text = useStudio((state) => state.text);
   const problems = useStudio((state) => state.problems);
-  const problemsId = useId();
-  const hintId = useId();
-  const names = useMemo(() => ({ label: 'Recipe', describedBy: `${problemsId} ${hintId}` }), [problemsId, hintId]);
   const focus = useRef<FieldFocus | null>(null);
   const noteFocus = (own: FieldFocus | null) => {
     focus.current = own;
@@ -56,15 +55,15 @@ export function RecipeEditor() {
         </Button>
         <CopyMenu />
       </div>
-      <Fallible fallback={<PlainField names={names} onFocusChange={noteFocus} />}>
-        <Suspense fallback={<PlainField names={names} onFocusChange={noteFocus} />}>
-          <RecipeCode names={names} takeFocus={takeFocus} />
+      <Fallible fallback={<PlainField onFocusChange={noteFocus} />}>
+        <Suspense fallback={<PlainField onFocusChange={noteFocus} />}>
+          <RecipeCode names={NAMES} takeFocus={takeFocus} />
         </Suspense>
       </Fallible>
-      <p id={hintId} className={styles.hint}>
+      <p id="recipe-hint" className={styles.hint}>
         {HINT}
       </p>
-      <ul id={problemsId} className={styles.problems} aria-live="polite">
+      <ul id="recipe-problems" className={styles.problems} aria-live="polite">
         {problems.map(({ line, column, message }) => (
           <li key={`${line}:${column}:${message}`}>
             <span className={styles.line}>
@@ -79,13 +78,7 @@ export function RecipeEditor() {
 }
 
 /** The text without the editor: while that is being loaded, and where it cannot be. */
-function PlainField({
-  names,
-  onFocusChange,
-}: {
-  names: RecipeCodeNames;
-  onFocusChange: (focus: FieldFocus | null) => void;
-}) {
+function PlainField({ onFocusChange }: { onFocusChange: (focus: FieldFocus | null) => void }) {
   const { studio } = useWorkbench();
   const text = useStudio((state) => state.text);
   const isWrong = useStudio((state) => state.problems.length > 0);
@@ -94,8 +87,8 @@ function PlainField({
     onFocusChange({ from: selectionStart, to: selectionEnd });
   return (
     <textarea
-      aria-label={names.label}
-      aria-describedby={names.describedBy}
+      aria-label={NAMES.label}
+      aria-describedby={NAMES.describedBy}
       aria-invalid={isWrong}
       className={styles.plain}
       rows={Math.min(MOST_LINES, Math.max(LEAST_LINES, lines))}

@@ -1,10 +1,11 @@
 /** The chat template that renders a conversation for the model: the one from its files, or another in its place. */
 
-import { Button, Textarea } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { useEffect, useId, useState } from 'react';
 import { toReport } from '../bytes/fault.ts';
 import { columnSpeaker, type SpeakerChoice } from '../state/chat-store.ts';
 import type { Message, PromptInfo } from '../state/engine-api.ts';
+import { GrowingTextarea } from './growing-textarea.tsx';
 import styles from './chat-settings-form.module.css';
 import { useChat, useColumns, useStudio, useWorkbench } from './workbench-context.ts';
 
@@ -42,14 +43,13 @@ function TemplateFields({ own, onChange }: { own: string | null; onChange: (temp
           : `${choice.label} has none: it continues text, unless you write one here.`}
         {own !== null && ' What stands here is taken for every model of this chat.'}
       </p>
-      <Textarea
+      <GrowingTextarea
         aria-label="Chat template"
         aria-describedby={problemId}
         {...OWN_ARIA}
         aria-invalid={fault !== null}
         error={fault !== null}
         classNames={{ input: styles.mono ?? '' }}
-        autosize
         minRows={3}
         maxRows={14}
         spellCheck={false}

@@ -1,7 +1,8 @@
 /** A message or reply that is being written anew: Enter takes it, Escape leaves it as it was. */
 
-import { Button, Textarea } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { useState } from 'react';
+import { GrowingTextarea } from './growing-textarea.tsx';
 import styles from './chat-turn.module.css';
 
 interface TextEditorProps {
@@ -18,9 +19,8 @@ export function TextEditor({ label, text, isDisabled, onDone }: TextEditorProps)
   const canTake = draft.trim() !== '' && draft !== text && !isDisabled;
   return (
     <div className={styles.editor}>
-      <Textarea
+      <GrowingTextarea
         aria-label={label}
-        autosize
         minRows={1}
         maxRows={12}
         // The person has just asked to edit this.

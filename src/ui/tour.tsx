@@ -13,7 +13,7 @@ import { useView, useWorkbench } from './workbench-context.ts';
 /** The parts of the page, by what assistive technology calls them. */
 const PLACES: Readonly<Record<TourPlace, string>> = {
   models: 'section[aria-labelledby="checkpoints-title"]',
-  map: '[data-tour="map"], table[aria-label="Weights map"]',
+  map: '[role="grid"][aria-label="Weights map"]',
   chat: 'section[aria-label="Conversation"] [role="log"]',
   save: 'section[aria-labelledby="output-title"]',
 };
@@ -25,7 +25,7 @@ export function TourGuide() {
   const box = useRef<HTMLDivElement>(null);
   const next = useRef<HTMLButtonElement>(null);
   const frame = useFrame(shown?.place ?? null);
-  const [place, setPlace] = useState<CSSProperties>({ visibility: 'hidden' });
+  const [place, setPlace] = useState<CSSProperties>({ opacity: 0 });
 
   useEffect(() => {
     const before = document.activeElement;
@@ -36,6 +36,14 @@ export function TourGuide() {
   useEffect(() => {
     next.current?.focus({ preventScroll: true });
   }, [step]);
+  useEffect(() => {
+    // Wherever the focus went meanwhile; what has a use of its own for Escape takes it first.
+    const onEscape = (event: globalThis.KeyboardEvent) => {
+      if (event.key === 'Escape' && !event.defaultPrevented) tour.end();
+    };
+    document.addEventListener('keydown', onEscape);
+    return () => document.removeEventListener('keydown', onEscape);
+  }, [tour]);
   useLayoutEffect(() => {
     const { width = 0, height = 0 } = box.current?.getBoundingClientRect() ?? {};
     const room = { width: document.documentElement.clientWidth, height: window.innerHeight };
@@ -45,6 +53,7 @@ export function TourGuide() {
   if (!shown) return null;
   const isLast = step === TOUR_STEPS.length - 1;
   const onKeyDown = (event: KeyboardEvent) => {
+    // Not for whoever listens beyond the box: Escape also stops a reply.
     if (event.key === 'Escape') tour.end();
     else if (event.key === 'ArrowRight' && !isLast) tour.step(1);
     else if (event.key === 'ArrowLeft') tour.step(-1);
@@ -106,8 +115,8 @@ function useFrame(place: TourPlace | null): Frame | null {
     find()?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
     let request = 0;
     const measure = () => {
-      const rect = find()?.getBoundingClientRect();
-      const found = rect && rect.width > 0 ? rect : null;
+      const element = find();
+      const found = element && shownPart(element);
       setFrame((old) =>
         found === null
           ? null
@@ -117,7 +126,7 @@ function useFrame(place: TourPlace | null): Frame | null {
               old.width === found.width &&
               old.height === found.height
             ? old
-            : { top: found.top, left: found.left, width: found.width, height: found.height },
+            : found,
       );
       // The page is live: what it points at may move or grow.
       request = requestAnimationFrame(measure);
@@ -126,4 +135,17 @@ function useFrame(place: TourPlace | null): Frame | null {
     return () => cancelAnimationFrame(request);
   }, [place]);
   return frame;
+}
+
+/** The part of an element that is not scrolled out of sight; null where nothing of it is shown. */
+function shownPart(element: HTMLElement): Frame | null {
+  let { top, left, right, bottom } = element.getBoundingClientRect();
+  for (let around = element.parentElement; around; around = around.parentElement) {
+    const { overflowX, overflowY } = getComputedStyle(around);
+    if (overflowX === 'visible' && overflowY === 'visible') continue;
+    const edge = around.getBoundingClientRect();
+    [top, left] = [Math.max(top, edge.top), Math.max(left, edge.left)];
+    [right, bottom] = [Math.min(right, edge.right), Math.min(bottom, edge.bottom)];
+  }
+  return right > left && bottom > top ? { top, left, width: right - left, height: bottom - top } : null;
 }

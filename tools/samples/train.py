@@ -84,7 +84,7 @@ TRY = [
 SHOWCASE = {
     "prompt": "Mirror, spell and shout tulip",
     "answer": "P-I-L-U-T",
-    "note": "Each parent does the one trick it learned. The merge does all three at once.",
+    "note": "Each parent does its one trick. The merge does all three.",
 }
 """
 What the page asks first, by itself: a held-out prompt that the merge which the page proposes (VaRM per tensor) answers

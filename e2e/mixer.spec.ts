@@ -1,0 +1,221 @@
+/** The mixer: zoom, paint, solo and mute, locks, rows copied; the map says what the recipe says, and undo leads all the way back. */
+
+import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { expect, type Locator, type Page, test } from '@playwright/test';
+import { linear, readModel } from '../src/cli/test/oracle.ts';
+import { writeFamily } from '../src/cli/test/tiny-checkpoint.ts';
+import { expectNear, unpack } from './saved-model.ts';
+import { Studio } from './studio.ts';
+
+const RECIPE = `# Three weights by hand.
+merge_method: linear
+base_model: base
+models:
+  - model: m1
+    parameters:
+      weight: 0.5 # half
+  # This one learned less.
+  - model: m2
+    parameters:
+      weight: 0.25
+parameters:
+  normalize: false
+`;
+
+let root: string;
+test.beforeEach(async ({ page }, info) => {
+  root = info.outputPath('family');
+  await writeFamily(root, { kind: 'llama', dtype: 'F32' });
+  const studio = new Studio(page);
+  await studio.visit();
+  await studio.addFolder(root);
+  await expect(studio.map).toBeVisible();
+  await studio.writeRecipe(RECIPE);
+  await expect(studio.cell('layer 0', 'mlp', 'm1')).toHaveText('0.50');
+});
+
+async function middle(cell: Locator): Promise<{ x: number; y: number }> {
+  await cell.scrollIntoViewIfNeeded();
+  const box = await cell.boundingBox();
+  if (!box) throw new Error('the cell is not shown');
+  return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+}
+
+/** Drags from cell to cell with the button down. */
+async function drag(page: Page, from: Locator, to: Locator) {
+  const start = await middle(from);
+  const end = await middle(to);
+  await page.mouse.move(start.x, start.y);
+  await page.mouse.down();
+  await page.mouse.move(end.x, end.y, { steps: 3 });
+  await page.mouse.up();
+}
+
+/** Presses Undo until it cannot be pressed any more; gives how often. */
+async function undoAll(studio: Studio): Promise<number> {
+  let steps = 0;
+  for (; await studio.button('Undo').isEnabled(); steps++) await studio.button('Undo').click();
+  return steps;
+}
+
+test('zooms from groups to tensors by buttons, keys and wheel, and edits at each', async ({ page }) => {
+  const studio = new Studio(page);
+  const heads = () => studio.map.getByRole('columnheader').allInnerTexts();
+  await studio.button('Finer').click();
+  await expect.poll(heads).toContain('q_proj');
+  await expect(studio.button('Finer')).toBeDisabled();
+  const tensor = studio.cell('layer 1', 'up_proj', 'm1');
+  await tensor.focus();
+  await page.keyboard.press('Delete');
+  await page.keyboard.type('0.9');
+  await page.keyboard.press('Enter');
+  await expect(tensor).toHaveText('0.90');
+  await expect(tensor).toBeFocused();
+  expect(await studio.recipeText()).toMatch(/filter: model\.layers\.1\.mlp\.up_proj\.\n\s+value: 0\.9/);
+  await expect(studio.cell('layer 1', 'down_proj', 'm1')).toHaveText('0.50');
+
+  await page.keyboard.press('[');
+  await expect.poll(heads).toContain('mlp');
+  await expect(studio.cell('layer 1', 'mlp', 'm1')).toBeFocused();
+  await expect(studio.cell('layer 1', 'mlp', 'm1')).toHaveAccessibleName(/set by hand/);
+  await page.keyboard.press('[');
+  await expect.poll(heads).toContain('attention');
+  const group = studio.cell('layer 1', 'MLP', 'm1');
+  await expect(group).toBeFocused();
+  await group.hover();
+  await page.keyboard.press('Delete');
+  await studio.expectRecipe(RECIPE);
+  await page.keyboard.down('Control');
+  await page.mouse.wheel(0, -120);
+  await page.keyboard.up('Control');
+  await expect.poll(heads).toContain('mlp');
+});
+
+test('paints the cells of a model in one step, and leaves what is locked', async ({ page }, info) => {
+  const studio = new Studio(page);
+  await studio.cell('layer 1', 'mlp', 'm1').focus();
+  await page.keyboard.press('l');
+  await expect(studio.cell('layer 1', 'mlp', 'm1')).toHaveAccessibleName(/locked/);
+  await page.keyboard.press('b');
+  await expect(studio.button('Paint')).toHaveAttribute('aria-pressed', 'true');
+  await page.getByRole('spinbutton', { name: 'Brush value' }).fill('0.75');
+  await drag(page, studio.cell('layer 0', 'mlp', 'm1'), studio.cell('layer 2', 'mlp', 'm1'));
+  await expect(page.getByText('1 locked cell was left alone.')).toBeVisible();
+  for (const layer of [0, 2]) await expect(studio.cell(`layer ${layer}`, 'mlp', 'm1')).toHaveText('0.75');
+  await expect(studio.cell('layer 1', 'mlp', 'm1')).toHaveText('0.50');
+  await expect(studio.cell('layer 0', 'mlp', 'm2')).toHaveText('0.25');
+
+  const painted = await studio.recipeText();
+  const saved = await unpack(await studio.save(), info.outputPath('saved'));
+  expect(readFileSync(join(info.outputPath('saved'), 'fusewright.yml'), 'utf8')).toBe(painted);
+  const models = ['m1', 'm2'].map((name) => readModel(join(root, name)));
+  const weights = (k: number, tensor: string) => (k === 0 ? (/layers\.[02]\.mlp\./.test(tensor) ? 0.75 : 0.5) : 0.25);
+  expectNear(saved, linear(models, weights, false));
+
+  expect(await undoAll(studio)).toBe(1);
+  await studio.expectRecipe(RECIPE);
+  await studio.button('Redo').click();
+  await studio.expectRecipe(painted);
+});
+
+test('mutes and solos in the recipe itself, and brings back what was', async ({ page }, info) => {
+  const studio = new Studio(page);
+  const mute = (name: string) => page.getByRole('button', { name: `Mute ${name}`, exact: true });
+  const solo = (name: string) => page.getByRole('button', { name: `Solo ${name}`, exact: true });
+  await solo('m1').click();
+  await expect(solo('m1')).toHaveAttribute('aria-pressed', 'true');
+  await expect(mute('m2')).toHaveAttribute('aria-pressed', 'true');
+  await expect(mute('m1')).toBeDisabled();
+  expect(await studio.recipeText()).toContain('muted: true');
+  await expect(studio.cell('layer 0', 'mlp', 'm2')).toHaveAccessibleName(/muted/);
+  // It keeps its settings, and they can be changed.
+  await expect(studio.cell('layer 0', 'mlp', 'm2')).toHaveText('0.25');
+  const saved = await unpack(await studio.save(), info.outputPath('saved'));
+  expectNear(
+    saved,
+    linear([readModel(join(root, 'm1'))], () => 0.5, false),
+  );
+  await solo('m1').click();
+  await expect(mute('m2')).toHaveAttribute('aria-pressed', 'false');
+  await studio.expectRecipe(RECIPE);
+  await studio.button('Undo').click();
+  await expect(mute('m2')).toHaveAttribute('aria-pressed', 'true');
+  await mute('m2').click();
+  await expect(studio.cell('layer 0', 'mlp', 'm2')).not.toHaveAccessibleName(/muted/);
+  await studio.expectRecipe(RECIPE);
+});
+
+test('copies a row onto others, reaches over a selection, and all undone leads back to the exact text', async ({
+  page,
+}) => {
+  const studio = new Studio(page);
+  const cell = (layer: number, module: string, model: string) => studio.cell(`layer ${layer}`, module, model);
+  const row = (layer: number) => studio.map.getByRole('rowheader', { name: `layer ${layer}` });
+  await cell(0, 'mlp', 'm2').focus();
+  await page.keyboard.type('.4');
+  await page.keyboard.press('Enter');
+  await expect(cell(0, 'mlp', 'm2')).toHaveText('0.40');
+  await row(0).focus();
+  await page.keyboard.press('Control+c');
+  await expect(page.getByText('Copied layer 0.')).toBeVisible();
+  await row(1).focus();
+  await page.keyboard.press('Shift+ArrowDown');
+  await page.keyboard.press('Control+v');
+  for (const layer of [1, 2]) {
+    await expect(cell(layer, 'mlp', 'm2')).toHaveText('0.40');
+    await expect(cell(layer, 'self_attn', 'm1')).toHaveText('0.50');
+  }
+
+  await test.step('plus on a selection moves all of it', async () => {
+    await cell(0, 'self_attn', 'm1').focus();
+    await page.keyboard.press('Shift+ArrowDown');
+    await expect(cell(0, 'self_attn', 'm1')).toHaveAttribute('aria-selected', 'true');
+    await page.keyboard.press('+');
+    for (const layer of [0, 1]) await expect(cell(layer, 'self_attn', 'm1')).toHaveText('0.55');
+    await expect(cell(2, 'self_attn', 'm1')).toHaveText('0.50');
+  });
+
+  await test.step('the same from the menu, without the keyboard', async () => {
+    await cell(0, 'mlp', 'm2').click();
+    await page.keyboard.press('Escape');
+    await studio.button('More for the selection').click();
+    await page
+      .getByRole('dialog', { name: 'More for the selection' })
+      .getByRole('button', { name: 'Copy weights' })
+      .click();
+    await cell(1, 'self_attn', 'm2').click();
+    await page.keyboard.press('Escape');
+    await studio.button('More for the selection').click();
+    await page
+      .getByRole('dialog', { name: 'More for the selection' })
+      .getByRole('button', { name: 'Paste weights' })
+      .click();
+    await expect(cell(1, 'self_attn', 'm2')).toHaveText('0.40');
+  });
+
+  await test.step('the fader moves what is not set by hand', async () => {
+    await page.getByRole('spinbutton', { name: 'm1 weight value', exact: true }).fill('1');
+    await expect(cell(0, 'mlp', 'm1')).toHaveText('0.50');
+    await expect(studio.cell('model.norm', 'outside layers', 'm1')).toHaveText('1.00');
+  });
+
+  expect(await undoAll(studio)).toBe(5);
+  await studio.expectRecipe(RECIPE);
+  await expect(cell(0, 'mlp', 'm2')).toHaveText('0.25');
+});
+
+test('answers again after each change while that is on', async ({ page }) => {
+  test.setTimeout(300_000);
+  const studio = new Studio(page);
+  await page.reload();
+  await studio.openSamples();
+  await studio.merge();
+  await studio.say('Shout wood');
+  await page.getByRole('switch', { name: 'Answer again after each change' }).check();
+  const before = await studio.blendNumber();
+  await page.getByRole('button', { name: 'Solo parrot-shout', exact: true }).click();
+  const blend = await studio.blendAfter(before);
+  await expect(studio.turn()).toContainText(`blend ${blend}`, { timeout: 120_000 });
+  await expect(studio.turn()).toContainText('WOOD');
+});
