@@ -121,9 +121,7 @@ test('from opening to a reply and a saved file without a mouse', async ({ page }
   await studio.visit();
   await tabTo(page, studio.button('Open samples'));
   // What that button does by itself afterwards is told in `first-question.spec.ts`; here a person does it by hand.
-  await page.keyboard.press('ControlOrMeta+k');
-  await page.keyboard.type('samples without');
-  await page.keyboard.press('Enter');
+  await studio.runCommand('samples without');
   await expect(studio.map).toBeVisible();
 
   await tabTo(page, studio.slider('weight of parrot-spell'));

@@ -58,7 +58,8 @@ test('samples come back by themselves, with recipe, undo, takes, map and convers
   const text = await studio.recipeText();
   await studio.button('Keep take').click();
   await studio.merge();
-  await studio.say('Shout wood');
+  const [, reply = ''] = await studio.say('Shout wood');
+  expect(reply).not.toBe('');
 
   await page.reload();
   await studio.expectRecipe(text);
@@ -67,7 +68,8 @@ test('samples come back by themselves, with recipe, undo, takes, map and convers
   await expect(
     page.getByRole('region', { name: 'Takes' }).getByRole('button', { name: 'Take 1', exact: true }),
   ).toBeVisible();
-  await expect(studio.log).toContainText('WOOD');
+  await expect(studio.log).toContainText('Shout wood');
+  expect((await studio.lastTurn())[1]).toBe(reply);
   await expect(studio.status).toContainText('Merge again to talk to the result.');
 
   await test.step('undo leads to where it led', async () => {

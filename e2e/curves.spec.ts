@@ -183,7 +183,7 @@ test('a gradient written by hand is drawn, and what hides it is said', async ({ 
       [1, 0.2],
       [2, 0.125],
     ]);
-  await expect(page.getByRole('status', { name: 'About the curve' })).toContainText(
+  await expect(page.getByRole('note', { name: 'About the curve' })).toContainText(
     'The first match in the list decides: 3 of its 9 tensors go by what stands above, “layers.1.mlp” in layer 1.',
   );
   await studio.expectRecipe(text);
@@ -194,7 +194,7 @@ test('a gradient written by hand is drawn, and what hides it is said', async ({ 
     await studio.combobox('Over').selectOption({ label: 'all tensors' });
     await page.getByRole('button', { name: 'valley', exact: true }).click();
     await studio.expectRecipe(/\nparameters:\n {2}normalize: false\n {2}weight: \[1, 0, 1\]\n$/);
-    await expect(page.getByRole('status', { name: 'About the curve' })).toContainText(
+    await expect(page.getByRole('note', { name: 'About the curve' })).toContainText(
       'm1 and m2 have a weight of their own, which decides there.',
     );
   });

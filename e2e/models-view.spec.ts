@@ -69,7 +69,7 @@ test('the samples: findings name the models, a start is used and undone, and the
   for (const parrot of PARROTS) expect(told).toContain(parrot);
   const glance = models.panel.getByRole('region', { name: 'At a glance' });
   for (const parrot of PARROTS)
-    await expect(glance.getByRole('row', { name: new RegExp(`${parrot}.*%`) })).toBeVisible();
+    await expect(glance.getByRole('row', { name: new RegExp(`${parrot} [\\d.]+ %`) })).toBeVisible();
   await expect(models.panel.getByRole('group', { name: 'Cosine of the changes' })).toContainText(/0\.\d\d/);
   // The three learned different tricks: their changes hardly agree.
   await expect(models.panel.getByRole('img', { name: /^parrot-shout: Most changes/ })).toBeVisible();

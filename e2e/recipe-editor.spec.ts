@@ -26,8 +26,8 @@ async function expectAccessible(page: Page, exempt: readonly string[] = []) {
     await expect(page.locator('html')).toHaveAttribute('data-mantine-color-scheme', colorScheme);
     const { violations } = await new AxeBuilder({ page })
       .setLegacyMode()
-      .disableRules([...exempt])
       .options({ resultTypes: ['violations'] })
+      .disableRules([...exempt])
       .analyze();
     expect(
       violations.map(
@@ -176,11 +176,29 @@ test('the mixer and the editor change one text: the cursor, the comments and one
     await expect(studio.field('weight of parrot-mirror')).toHaveCount(1);
     for (let i = 0; i < 20 && (await studio.recipeText()) !== end; i++) {
       const before = await studio.recipeText();
-      await studio.recipe.press('Control+Shift+z');
+      await studio.recipe.press('Control+Shift+KeyZ');
       await studio.expectRecipeWithout(before);
     }
     await studio.expectRecipe(end);
   });
+});
+
+test('a filter that matches nothing is a warning in its place', async ({ page }) => {
+  const studio = await opened(page);
+  const share = '    parameters:\n      share:\n        - filter: layers.9.\n          value: 0.5\n';
+  await studio.writeRecipe(
+    `merge_method: varm\nbase_model: parrot-base\nmodels:\n  - model: parrot-shout\n${share}  - model: parrot-spell\n`,
+  );
+  const marked = studio.recipe.locator('.cm-lintRange-warning');
+  await expect(marked).toHaveText('layers.9.');
+  await marked.hover();
+  await expect(
+    page.locator('.cm-tooltip').getByText("The filter 'layers.9.' of share is part of no tensor’s name"),
+  ).toBeVisible();
+  await studio.writeRecipe(
+    'merge_method: varm\nbase_model: parrot-base\nmodels:\n  - model: parrot-shout\n  - model: parrot-spell\n',
+  );
+  await expect(marked).toHaveCount(0);
 });
 
 test('a keyboard gets in and out, folds and finds', async ({ page }) => {

@@ -90,6 +90,15 @@ export class Studio {
     await expect(this.map).toBeVisible();
   }
 
+  /** Finds a command in the palette by some of its words, and runs it: by keyboard alone. */
+  async runCommand(words: string): Promise<void> {
+    await this.page.keyboard.press('ControlOrMeta+k');
+    await expect(this.combobox('Find a command')).toBeFocused();
+    await this.page.keyboard.type(words);
+    await this.page.keyboard.press('Enter');
+    await expect(this.combobox('Find a command')).toBeHidden();
+  }
+
   /** Picks files one by one, or several at once, without their folders. */
   async addFiles(...paths: readonly string[]): Promise<void> {
     await this.page.getByLabel('Add checkpoints').setInputFiles(paths);

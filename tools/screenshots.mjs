@@ -53,8 +53,7 @@ async function openAndAsk(page) {
   const figures = page.getByRole('log', { name: 'Chat' }).getByText(/tokens\/s/);
   await figures.nth(3).waitFor({ timeout: ANSWERED_WITHIN_MS });
   await page.locator('[role=log][aria-busy=false]').waitFor({ timeout: ANSWERED_WITHIN_MS });
-  const notNow = page.getByRole('button', { name: /^(Not now|Dismiss|No thanks|Close the offer)/ });
-  if ((await notNow.count()) > 0) await notNow.first().click();
+  await button(page, 'No tour').click();
 }
 
 /**
@@ -64,10 +63,26 @@ async function openAndAsk(page) {
  */
 async function take(page, name) {
   await page.mouse.move(0, 0);
+  // Column by column the page scrolls; as a whole it stays.
+  if (page.viewportSize()?.width === DESKTOP.width) await page.evaluate(() => window.scrollTo(0, 0));
   await page.evaluate(() => document.fonts.ready);
   await page.waitForTimeout(600);
   await page.screenshot({ path: join(FOLDER, `${name}.png`), animations: 'disabled', caret: 'hide' });
   console.log(`docs/screenshots/${name}.png`);
+}
+
+/**
+ * Brings a part to the top of the column that it stands in.
+ * @param {import('playwright').Locator} part
+ */
+async function bringUp(part) {
+  await part.evaluate((element) => {
+    const column = [...document.querySelectorAll('main *')].findLast(
+      (other) => other.contains(element) && /auto|scroll/.test(getComputedStyle(other).overflowY),
+    );
+    if (!column) return;
+    column.scrollTop += element.getBoundingClientRect().top - column.getBoundingClientRect().top - 12;
+  });
 }
 
 /**
@@ -102,13 +117,12 @@ async function studioPictures(page) {
   await take(page, 'models');
 
   await page.getByRole('tab', { name: 'Mixer' }).click();
-  const recipe = page.getByRole('textbox', { name: 'Recipe' });
-  await recipe.scrollIntoViewIfNeeded();
-  await recipe.click();
+  await bringUp(page.getByRole('heading', { name: 'Recipe', exact: true }));
+  await page.getByRole('textbox', { name: 'Recipe' }).click();
   await page.keyboard.press('Control+End');
   await page.keyboard.type('  te', { delay: 40 });
   await page.getByRole('listbox').first().waitFor();
-  await page.getByRole('heading', { name: 'Recipe', exact: true }).evaluate((title) => title.scrollIntoView());
+  await bringUp(page.getByRole('heading', { name: 'Recipe', exact: true }));
   await take(page, 'recipe');
   await page.keyboard.press('Escape');
   for (let i = 0; i < 4; i++) await page.keyboard.press('Backspace');
@@ -124,7 +138,7 @@ async function studioPictures(page) {
   await button(page, 'Save').click();
   await download;
   await page.getByRole('region', { name: /^Audit/ }).waitFor();
-  await page.getByRole('heading', { name: 'Keep it' }).evaluate((title) => title.scrollIntoView());
+  await bringUp(page.getByRole('heading', { name: 'Keep it' }));
   await take(page, 'saving');
 
   await button(page, 'Wide chat').click();

@@ -146,13 +146,14 @@ export function outputFindings({ recipe, donor, models, changes }: Lineup): Find
 export function filterFindings(recipe: Recipe, cast: Cast, order: readonly string[]): Finding[] {
   const names = new Set(order);
   for (const model of [cast.donor, ...cast.models]) for (const name of model.tensors.keys()) names.add(name);
-  return idleFilters(recipe, [...names]).map(({ parameter, filter, suggestion }) =>
-    finding(
+  return idleFilters(recipe, [...names]).map(({ parameter, filter, suggestion }) => ({
+    ...finding(
       'warning',
       'parameters',
       `The filter '${filter}' of ${parameter} is part of no tensor’s name, so its value is never used.${suggestion === null ? '' : ` Did you mean '${suggestion}'?`}`,
     ),
-  );
+    filter,
+  }));
 }
 
 /** Parameters that are shares of a tensor's elements: above 1 there is nothing more to keep. */

@@ -34,6 +34,8 @@ export interface Finding {
   /** At most `LISTED_TENSORS` names; `tensorCount` is the true number. */
   readonly tensors: readonly string[];
   readonly tensorCount: number;
+  /** The filter of the recipe that it is about; left out where it is about none. */
+  readonly filter?: string;
 }
 
 /** Most tensor names that one finding carries. */

@@ -1,6 +1,7 @@
 /** InsightWords: figures and names as an insight's sentence has them. Not what is said (`insights.ts`, `pair-insights.ts`). */
 
 import type { Insight } from './survey.ts';
+import { listedNames } from './survey-parts.ts';
 import type { SurveyFigures } from './surveying.ts';
 
 /** An insight. */
@@ -35,6 +36,12 @@ export function timesText(ratio: number): string {
 /** The names of some models. */
 export function namesOf(figures: SurveyFigures, models: readonly number[]): string[] {
   return models.map((k) => figures.models[k] ?? '');
+}
+
+/** Some models as the subject of a sentence: by their names, or `All 3 models`. */
+export function whoText(figures: SurveyFigures, models: readonly number[]): string {
+  const { length } = figures.models;
+  return models.length === length && length > 2 ? `All ${length} models` : listedNames(namesOf(figures, models));
 }
 
 /** The base in a sentence. */

@@ -25,7 +25,7 @@ describe('insights', () => {
       /^The changes of a, b and c are nearly at right angles \(cosine (at most 0\.\d\d|below 0\.01)\)/,
     );
     expect(found.get('close')?.sentence).toBe(
-      'a, b and c stayed close to base: they changed it by 2 % of its size, as fine-tunes do.',
+      'All 3 models stayed close to base: they changed it by 2 % of its size, as fine-tunes do.',
     );
   });
 
@@ -111,6 +111,18 @@ describe('insights', () => {
     expect(found.get('mostly-part')).toMatchObject({ filter: '.self_attn.', models: ['a'] });
     expect(found.get('mostly-part')?.sentence).toMatch(
       /^a changed the attention weights most: by squares over 99 % .* in 3\d % of the weights\.$/,
+    );
+  });
+
+  it('of one tensor that holds much of the change', async () => {
+    const [strong, weak] = [noise(2, 0.04), noise(3, 0.005)];
+    const found = await insightsOfFamily({
+      a: (t, i, base) => (t === 'model.layers.2.mlp.up_proj.weight' ? strong : weak)(t, i, base),
+      b: noise(4),
+    });
+    expect(found.get('one-tensor')).toMatchObject({ filter: 'model.layers.2.mlp.up_proj.weight', models: ['a'] });
+    expect(found.get('one-tensor')?.sentence).toMatch(
+      /by squares (7[5-9]|8[0-4]) % of the change lies there, in 5\.\d % of the weights/,
     );
   });
 

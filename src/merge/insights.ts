@@ -3,7 +3,7 @@
  * is `pair-insights.ts`. Not the figures (`surveying.ts`), nor which recipe follows from them (`recommend.ts`).
  */
 
-import { baseName, insight, movedModels, namesOf, percentText, timesText } from './insight-words.ts';
+import { baseName, insight, movedModels, namesOf, percentText, timesText, whoText } from './insight-words.ts';
 import { apart, moduleFilter, opposites, sameChanges, sharedChanges } from './pair-insights.ts';
 import type { Insight } from './survey.ts';
 import { byModule, filterOf, listedNames, moduleWords, type Part, partOf } from './survey-parts.ts';
@@ -12,6 +12,8 @@ import {
   FAR_CHANGE,
   MOST_CHANGE,
   MOST_CHANGE_BEYOND,
+  ONE_TENSOR_CHANGE,
+  ONE_TENSOR_SHARE,
   PART_SHARE,
   SPARSE_SHARE,
   STRANGER_CHANGE,
@@ -56,6 +58,7 @@ export function insightsOf(figures: SurveyFigures, broken: readonly BrokenTensor
     ...apart(figures, moved),
     ...sharedChanges(figures),
     ...mostlyParts(ground),
+    ...oneTensor(ground),
     ...sparse(ground),
     ...embeddings(ground),
     ...close(ground),
@@ -160,7 +163,7 @@ function onlyParts({ figures, parts }: Ground): Insight[] {
   }
   return [...byWords.values()].slice(0, MOST_OF_A_KIND).map(({ part, models }) => {
     const names = namesOf(figures, models);
-    const sentence = `${listedNames(names)} changed only ${part.words}; the rest is exactly as in ${baseName(figures)}.`;
+    const sentence = `${whoText(figures, models)} changed only ${part.words}; the rest is exactly as in ${baseName(figures)}.`;
     return insight('only-part', 'plain', sentence, names, part.filter);
   });
 }
@@ -197,13 +200,32 @@ function mostlyParts({ figures, moved, parts }: Ground): Insight[] {
   });
 }
 
+/** Tensors that hold much of a model's change, though not of its weights. */
+function oneTensor({ figures, moved, parts }: Ground): Insight[] {
+  const squares = squaresOf(figures);
+  const elements = figures.elements.reduce((sum, own) => sum + own, 0);
+  const found = figures.tensors.flatMap((tensor, t) => {
+    const own = figures.elements[t] ?? 0;
+    if (own > ONE_TENSOR_SHARE * elements) return [];
+    const share = (k: number) =>
+      ((figures.rmsChange[t * figures.models.length + k] ?? 0) ** 2 * own) / (squares[k] ?? 0);
+    const models = moved.filter((k) => !parts.has(k) && share(k) >= ONE_TENSOR_CHANGE);
+    return models.length === 0 ? [] : [{ tensor, own, models, share: Math.min(...models.map(share)) }];
+  });
+  return found.slice(0, MOST_OF_A_KIND).map(({ tensor, own, models, share }) => {
+    const figure = `${models.length > 1 ? 'at least ' : ''}${percentText(share)}`;
+    const sentence = `${whoText(figures, models)} changed one tensor most, ${tensor}: by squares ${figure} of the change lies there, in ${percentText(own / elements)} of the weights.`;
+    return insight('one-tensor', 'plain', sentence, namesOf(figures, models), tensor);
+  });
+}
+
 function sparse({ figures, moved, parts }: Ground): Insight[] {
   const share = (k: number) => figures.totals.unchangedShare[k] ?? 0;
   const own = moved.filter((k) => share(k) >= SPARSE_SHARE && !parts.has(k));
   if (own.length === 0) return [];
   const names = namesOf(figures, own);
   const figure = `${own.length > 1 ? 'at least ' : ''}${percentText(Math.min(...own.map(share)))}`;
-  const sentence = `${listedNames(names)} left ${figure} of the weights exactly as ${baseName(figures)} has them.`;
+  const sentence = `${whoText(figures, own)} left ${figure} of the weights exactly as ${baseName(figures)} has them.`;
   return [insight('sparse', 'plain', sentence, names)];
 }
 
@@ -221,7 +243,7 @@ function embeddings({ figures, moved, parts }: Ground): Insight[] {
   if (others.some((k) => parts.has(k)) || changed.every((k) => parts.has(k))) return [];
   const names = namesOf(figures, changed);
   const rest = others.length === 0 ? '.' : `; ${listedNames(namesOf(figures, others))} did not.`;
-  const sentence = `${listedNames(names)} changed the token embeddings or the output head${rest}`;
+  const sentence = `${whoText(figures, changed)} changed the token embeddings or the output head${rest}`;
   const own = tensors.filter((t) => changed.some((k) => isChanged(t, k)));
   const filter = filterOf(figures, own) ?? filterOf(figures, own.slice(0, 1));
   return [insight('embeddings', 'plain', sentence, names, filter)];
@@ -233,6 +255,6 @@ function close({ figures, moved }: Ground): Insight[] {
   const names = namesOf(figures, moved);
   const [low, high] = [percentText(Math.min(...changes)), percentText(Math.max(...changes))];
   const figure = low === high ? low : `${low} to ${high}`;
-  const sentence = `${listedNames(names)} stayed close to ${baseName(figures)}: ${names.length === 1 ? 'it' : 'they'} changed it by ${figure} of its size, as fine-tunes do.`;
+  const sentence = `${whoText(figures, moved)} stayed close to ${baseName(figures)}: ${names.length === 1 ? 'it' : 'they'} changed it by ${figure} of its size, as fine-tunes do.`;
   return [insight('close', 'good', sentence, names)];
 }

@@ -124,6 +124,20 @@ describe('blocks', () => {
 });
 
 describe('batches', () => {
+  it('of tiny tensors end before they are thousands of dispatches', () => {
+    const [base] = family(1);
+    const [entry] = base?.tensors.values() ?? [];
+    if (!entry) throw new Error('no tensor');
+    const tiny: BlendTensor = {
+      ...{ name: entry.name, shape: [2], elements: 2, rowElements: 2, hasBase: false, modelOf: [0], params: {} },
+      ...{ sources: [{ ...entry, elements: 2, end: entry.start + 8 }], perModel: [{}], dtypes: ['F32'], out: 'F32' },
+    };
+    const { batches, groups } = layOut(Array<BlendTensor>(10_000).fill(tiny), 2 ** 24, () => 'block');
+    expect(batches.reduce((sum, { pieces }) => sum + pieces.length, 0)).toBe(10_000);
+    expect(Math.max(...batches.map(({ pieces }) => pieces.length))).toBe(2048);
+    expect(groups).toHaveLength(batches.length);
+  });
+
   it('hold every element of every tensor once, small tensors together', () => {
     const [base, one] = family(1);
     const tensors: BlendTensor[] = [...(base?.tensors.values() ?? [])].map((entry) => ({

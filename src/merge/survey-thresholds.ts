@@ -43,5 +43,9 @@ export const PART_SHARE = 0.75;
 export const MOST_CHANGE = 0.75;
 export const MOST_CHANGE_BEYOND = 0.2;
 
+/** One tensor holds this much of the squared change, and no more than that of the elements. */
+export const ONE_TENSOR_CHANGE = 0.25;
+export const ONE_TENSOR_SHARE = 0.1;
+
 /** From here on more elements stayed than changed. */
 export const SPARSE_SHARE = 0.5;

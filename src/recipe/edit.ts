@@ -157,7 +157,10 @@ function putFiltered(top: YAMLMap, document: Document, { model, name, filter, va
   const map = parametersOf(owner);
   if (map) map.flow = false;
   if (model !== null) owner.flow = false;
-  putParameter(document, owner, name, list, model === null ? RECIPE_KEYS : []);
+  const pair = map ? pairOf(map, name) : undefined;
+  // The old value stands in the list with its comments: it is not replaced.
+  if (pair && list.items.length > 1) pair.value = list;
+  else putParameter(document, owner, name, list, model === null ? RECIPE_KEYS : []);
   return true;
 }
 

@@ -20,6 +20,7 @@ import {
   parametersOf,
   putParameter,
   removeParameter,
+  replaceValue,
   setScalar,
 } from './tree.ts';
 
@@ -90,7 +91,8 @@ function putNumbers(document: Document, map: YAMLMap, key: string, values: reado
     return true;
   }
   if (saysAlready(pair.value, values)) return false;
-  pair.value = numbersNode(document, pair.value, values);
+  const node = numbersNode(document, pair.value, values);
+  if (node !== pair.value) replaceValue(pair, node);
   return true;
 }
 
@@ -170,7 +172,10 @@ export function setEntry(
     // A block list cannot stand inside braces.
     if (map) map.flow = false;
     if (model !== null) owner.flow = false;
-    putParameter(document, owner, name, list, keys);
+    const pair = map ? pairOf(map, name) : undefined;
+    // The old value stands in the list with its comments: it is not replaced.
+    if (pair) pair.value = list;
+    else putParameter(document, owner, name, list, keys);
     return true;
   });
 }

@@ -14,6 +14,23 @@ export function finds(filter: string | null, tensor: string): boolean {
   return filter === null || tensor.includes(filter);
 }
 
+/** Filters whose tensors are remembered. */
+const MOST_REMEMBERED = 200;
+const remembered = new WeakMap<readonly string[], Map<string, readonly string[]>>();
+
+/** The tensors that a filter finds; remembered, since a drag asks for the same ones again and again. */
+export function foundBy(filter: string | null, tensors: readonly string[]): readonly string[] {
+  if (filter === null) return tensors;
+  const known = remembered.get(tensors) ?? new Map<string, readonly string[]>();
+  remembered.set(tensors, known);
+  const before = known.get(filter);
+  if (before) return before;
+  const found = tensors.filter((name) => name.includes(filter));
+  if (known.size >= MOST_REMEMBERED) known.clear();
+  known.set(filter, found);
+  return found;
+}
+
 /** Per tensor the index of the first filter that finds it, or -1. */
 export function routesOf(tensors: readonly string[], filters: readonly (string | null)[]): Int32Array {
   return Int32Array.from(tensors, (name) => filters.findIndex((filter) => finds(filter, name)));
@@ -117,7 +134,7 @@ export function reachOf(recipe: Recipe, address: EntryAddress, tensors: readonly
   const filters = entriesIn(writtenIn(recipe, address)).map((entry) => entry.filter);
   const own = filters.indexOf(filter);
   const above = own < 0 ? [] : filters.slice(0, own);
-  const found = tensors.filter((name) => finds(filter, name));
+  const found = foundBy(filter, tensors);
   const routes = routesOf(found, above);
   const hidden = above.flatMap((by, index): Hidden[] => {
     const names = found.filter((_, i) => routes[i] === index);

@@ -46,6 +46,11 @@ describe('setFilteredValues', () => {
         entries.map((own) => ({ ...own, value: null })),
       ),
     ).toContain('weight: 0.5 # half');
+    const back = setFilteredValues(
+      out,
+      entries.map((own) => ({ ...own, value: null })),
+    );
+    expect(back).toBe(TEXT);
     expect(setFilteredValues(TEXT, [])).toBe(TEXT);
     expect(setFilteredValues(TEXT, [{ model: 'b', name: 'weight', filter: 'mlp', value: 0.3 }])).toBe(TEXT);
   });

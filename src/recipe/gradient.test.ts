@@ -161,6 +161,18 @@ models:
     expect(setEntry(TEXT, { ...address, values: [0, 0.5, 1] })).toBe(TEXT);
   });
 
+  it('keeps the comment of a plain value that becomes a list over the layers', () => {
+    const plain =
+      'merge_method: linear\nmodels:\n  - model: a\n    parameters:\n      weight: 0.5 # half\n  - model: b\n';
+    const everywhere = { ...address, filter: null };
+    const curve = setEntry(plain, { ...everywhere, values: [0, 1] });
+    expect(curve).toBe(plain.replace('0.5', '[0, 1]'));
+    expect(setEntry(curve, { ...everywhere, values: [0.5] })).toBe(plain);
+    const part = setEntry(plain, { ...address, values: [0, 1] });
+    expect(part.match(/# half/g)).toHaveLength(1);
+    expect(setEntry(part, { ...address, values: null })).toBe(plain);
+  });
+
   it('goes from text to curve to text without a change', () => {
     fc.assert(
       fc.property(values(14), fc.constantFrom('mlp', 'q_proj', 'norm', null), (list, filter) => {

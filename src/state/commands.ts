@@ -63,6 +63,8 @@ export type CommandName =
   | 'copyMergekit'
   | 'showMixer'
   | 'showModels'
+  | 'showCurves'
+  | 'showGroups'
   | 'useRecommended'
   | 'exportSurvey'
   | 'openPalette'
@@ -290,6 +292,26 @@ export function createCommands(
       isEnabled: () => state().checkpoints.length > 0,
       obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
       perform: () => view.change({ centre: 'mixer' }),
+    },
+    {
+      name: 'showCurves',
+      group: 'Mixer',
+      label: 'Curves over layers',
+      help: 'Unfolds the curves below the map: a weight that differs from layer to layer, drawn by hand.',
+      shortcut: null,
+      isEnabled: () => state().checkpoints.length > 0,
+      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
+      perform: () => view.change({ centre: 'mixer', curvesOpen: true }),
+    },
+    {
+      name: 'showGroups',
+      group: 'Mixer',
+      label: 'Groups by name',
+      help: 'Unfolds the groups below the map: weights of their own for tensors whose names have something in common.',
+      shortcut: null,
+      isEnabled: () => state().checkpoints.length > 0,
+      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
+      perform: () => view.change({ centre: 'mixer', groupsOpen: true }),
     },
     {
       name: 'showModels',

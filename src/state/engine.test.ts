@@ -57,3 +57,16 @@ describe('adding files', () => {
     expect(next.settled).toEqual([]);
   });
 });
+
+describe('tensors', () => {
+  it('are named from headers alone, in the order of the result', async () => {
+    const engine = newEngine();
+    const [first, second] = shards();
+    if (!first || !second) throw new Error('not sharded');
+    await engine.add([first, second]);
+    const { added } = await engine.add([loose('other.safetensors', WHOLE)]);
+    const one = (name: string | undefined) => `merge_method: linear\nmodels:\n  - model: ${name}\n`;
+    expect(await engine.tensors(one('model'))).toEqual(['a', 'b']);
+    await expect(engine.tensors(`${one('model')}  - model: ${added[0]?.name}\n`)).rejects.toThrow(/tensor/);
+  });
+});

@@ -50,6 +50,7 @@ const FILES = block({
     'Nothing is uploaded. Your files are read on this machine, piece by piece, and the merge and the chat run here too: on the graphics card by WebGPU where the browser offers it, on the processor otherwise.',
     'A saved model goes to the folder or the zip that you choose. Conversations and what you worked on are kept in this browser only, and clearing its data for this page removes them.',
     'The page makes no request of its own but for its own files and, when you ask for them, the samples.',
+    'After the first visit the page works with no network. Its own files, samples and chat included, are kept in this browser, and its head says “Works offline” once all of them are. Models are never kept that way.',
   ],
 });
 

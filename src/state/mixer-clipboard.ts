@@ -26,14 +26,13 @@ function typed(weight: number): number {
   return Math.round(weight * 1000) / 1000;
 }
 
-/** Copies the weights of a selection as they are shown; null where there are none. */
-export function copyFrom(map: WeightsMap, reach: Reach): Copied | null {
-  const { cells } = layoutOf(map);
+/** Copies the weights of a selection as they are shown (`weightAt`); null where there are none. */
+export function copyFrom(map: WeightsMap, reach: Reach, weightAt: (place: CellPlace) => number): Copied | null {
   const rows: CopiedWeight[][] = [];
   let count = 0;
   for (let row = reach.rows[0]; row <= reach.rows[1]; row++) {
     const own = placesWithin(layoutOf(map), { ...reach, rows: [row, row] }).flatMap((place): CopiedWeight[] => {
-      const weight = cells[place.row]?.[place.column]?.weights[place.model] ?? Number.NaN;
+      const weight = weightAt(place);
       const model = map.models[place.model];
       if (!Number.isFinite(weight) || model === undefined) return [];
       return [{ column: map.columns[place.column] ?? '', model, value: typed(weight) }];

@@ -303,9 +303,10 @@ describe('copy and paste', () => {
     const b = bench();
     b.mixer.focus(b.at('layer 1', 'mlp', 'a'));
     b.mixer.setSelected(0.05);
-    b.follow();
+    // What was just set is copied, also before the map has answered.
     b.mixer.focus(b.at('layer 1', null));
     b.mixer.copySelected();
+    b.follow();
     expect(b.state().copied?.label).toBe('layer 1');
     b.mixer.focus(b.at('layer 2', null));
     b.mixer.focus(b.at('layer 3', null), true);

@@ -247,7 +247,7 @@ export function createMixer(studio: Studio, view: View): Mixer {
     },
     copySelected() {
       const { map } = studio.store.getState();
-      const copied = map && copyFrom(map, selectionOf(map, get()));
+      const copied = map && copyFrom(map, selectionOf(map, get()), (place) => shown(map, place));
       if (copied) put({ copied, notice: `Copied ${copied.label}.` });
       else say('There are no weights here to copy.');
     },

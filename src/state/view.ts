@@ -12,6 +12,9 @@ export type Centre = 'mixer' | 'models';
 export interface ViewState {
   readonly centre: Centre;
   readonly mapDetail: MapDetail;
+  /** Whether the mixer's curves over layers, and its groups by name, are unfolded. */
+  readonly curvesOpen: boolean;
+  readonly groupsOpen: boolean;
   /** What lies over the page. */
   readonly overlay: 'palette' | 'help' | null;
   /** The topic that the help opens at; null for its beginning. */
@@ -32,6 +35,8 @@ export function createView(): View {
   const store = createStore<ViewState>()(() => ({
     centre: 'mixer',
     mapDetail: 'modules',
+    curvesOpen: false,
+    groupsOpen: false,
     overlay: null,
     helpTopic: null,
     tourStep: null,

@@ -194,7 +194,9 @@ export function CurvePlot(props: CurvePlotProps) {
             <i className={styles.measuredSign} /> its weight on the map
           </span>
         )}
-        <span>Click: a point · drag, ↑ ↓: its value · ← →: the next · +: one more · Delete: one less</span>
+        <span className={styles.keys}>
+          Click: a point · drag, ↑ ↓: its value · ← →: the next · +: one more · Delete: one less
+        </span>
       </p>
     </div>
   );

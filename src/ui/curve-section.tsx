@@ -8,8 +8,10 @@ import { filtersInPlaces, type Layers, layersOf, reachOf } from '../recipe/filte
 import type { Recipe } from '../recipe/recipe.ts';
 import { stackPlaceOf, stacksOf } from '../recipe/stack.ts';
 import { writtenNumbers } from '../recipe/filter-list.ts';
+import { EVERYTHING, lockOn } from '../state/mixer-locks.ts';
 import { isTextOnly } from '../state/recipe-edits.ts';
 import { CurveEditor } from './curve-editor.tsx';
+import { Fold } from './curve-fold.tsx';
 import styles from './curve-section.module.css';
 import {
   ALL_TENSORS,
@@ -20,18 +22,16 @@ import {
   modelsOfTheirOwn,
 } from './curve-targets.ts';
 import { hiddenSentence, namesListed, valueWords } from './curve-words.ts';
-import { useStudio, useTensorNames } from './workbench-context.ts';
+import { useMixer, useStudio, useTensorNames } from './workbench-context.ts';
 
 /** The choice that stands for the top level, which holds for all models. */
 const ALL = '*';
 
 export function CurveSection() {
-  const [isOpen, setOpen] = useState(false);
   return (
-    <details className={styles.section} open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>Curves over layers</summary>
-      {isOpen && <CurveBody />}
-    </details>
+    <Fold title="Curves over layers" part="curvesOpen">
+      <CurveBody />
+    </Fold>
   );
 }
 
@@ -86,6 +86,7 @@ function CurveFor({ recipe, method, tensors, isFixed, parameters, target, onTarg
   const part = parts.find((own) => partKey(own) === chosenPart) ?? ALL_TENSORS;
   const { filter } = part;
   const layers = useLayers(recipe, name, filter, tensors);
+  const isLocked = useMixer((state) => model !== null && lockOn(state.locks, model, EVERYTHING) === 'all');
   const address = { model, name, filter };
   return (
     <div className={styles.body}>
@@ -123,12 +124,19 @@ function CurveFor({ recipe, method, tensors, isFixed, parameters, target, onTarg
           parameter={parameter}
           part={part}
           layers={layers}
-          isFixed={isFixed}
+          isFixed={isFixed || isLocked}
         />
       )}
       <CurveNotes recipe={recipe} address={address} tensors={tensors} isPerModel={isPerModel} />
     </div>
   );
+}
+
+/** What locks have to do with a curve; empty where nothing of its model is locked. */
+function lockSentence(model: string | null, locks: ReadonlySet<string> | undefined): string {
+  if (model === null || locks === undefined || locks.size === 0) return '';
+  if (locks.has(EVERYTHING)) return `${model} is locked; unlock it to draw.`;
+  return `Some of ${model} is locked on the map. Locks hold there, and a curve does not stop at them.`;
 }
 
 /** The layers that a filter finds something in. It changes with filters only, and not while a point is dragged. */
@@ -161,6 +169,7 @@ function CurveNotes({ recipe, address, tensors, isPerModel }: CurveNotesProps) {
     () => (isWritten ? reachOf(recipe, { model, name, filter }, tensors) : null),
     [isWritten, recipe, model, name, filter, tensors],
   );
+  const locks = useMixer((state) => (model === null ? undefined : state.locks.get(model)));
   const own = model === null && isPerModel ? modelsOfTheirOwn(recipe, name) : [];
   const sentences = [
     reach?.found === 0 ? `No tensor has “${filter ?? ''}” in its name.` : '',
@@ -172,10 +181,11 @@ function CurveNotes({ recipe, address, tensors, isPerModel }: CurveNotesProps) {
       ? `Tensors outside the layers, such as the embeddings, get the first value: ${valueWords(numbers[0] ?? 0)}.`
       : '',
     isWritten && stacks > 1 ? 'Shorter stacks of layers get the same line, from their first layer to their last.' : '',
+    lockSentence(model, locks),
     recipe.models.some((one) => one.model === model && one.isMuted) ? `${model ?? ''} is muted; its curves wait.` : '',
   ].filter((sentence) => sentence !== '');
   return (
-    <div className={styles.notes} role="status" aria-label="About the curve">
+    <div className={styles.notes} role="note" aria-label="About the curve" aria-live="polite">
       {sentences.map((sentence) => (
         <p key={sentence}>{sentence}</p>
       ))}

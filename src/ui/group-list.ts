@@ -1,7 +1,7 @@
 /** Group list: a recipe's filters for one parameter as groups of tensors, and words to make new ones of. Pure. */
 
 import { entriesIn, filtersOf, placeOfFilter, writtenIn } from '../recipe/filter-list.ts';
-import { modulesOf, type Reach, reachOf } from '../recipe/filter-reach.ts';
+import { foundBy, modulesOf, type Reach, reachOf } from '../recipe/filter-reach.ts';
 import { nearest } from '../recipe/nearest.ts';
 import type { Gradient, Recipe } from '../recipe/recipe.ts';
 import { stackPlaceOf, stacksOf } from '../recipe/stack.ts';
@@ -23,7 +23,7 @@ export interface Group {
   readonly values: readonly GroupValue[];
   /** True for one cell, one layer or one tensor, as a hand on the map sets them. */
   readonly isCell: boolean;
-  /** Which of its tensors go by what stands above; empty where none do. */
+  /** Which of its tensors go by what stands above; empty where none do, and for cells. */
   readonly hidden: readonly string[];
   /** Whether some list has it directly or further below the group above it. */
   readonly canRise: boolean;
@@ -67,13 +67,13 @@ export function groupsOf(
       return { model, value: entry?.value ?? null };
     });
     const reaches = values.flatMap(({ model, value }): [string | null, Reach][] =>
-      value === null ? [] : [[model, reachOf(recipe, { model, name, filter }, tensors)]],
+      value === null || isCell ? [] : [[model, reachOf(recipe, { model, name, filter }, tensors)]],
     );
     const before = above;
     if (!isCell) above = filter;
     return {
       filter,
-      found: tensors.filter((tensor) => tensor.includes(filter)).length,
+      found: foundBy(filter, tensors).length,
       values,
       isCell,
       hidden: hiddenWords(reaches),
@@ -124,7 +124,7 @@ export function suggestedFilters(tensors: readonly string[]): readonly string[] 
 /** What is to be said of a filter while it is typed. */
 export function filterWords(filter: string, tensors: readonly string[]): string {
   if (filter === '') return 'Part of the tensors’ names, such as mlp, q_proj or layers.1.';
-  const found = tensors.filter((tensor) => tensor.includes(filter)).length;
+  const found = foundBy(filter, tensors).length;
   if (found > 0) return `Finds ${plural(found, 'tensor')}.`;
   const meant = nearest(filter, suggestedFilters(tensors));
   return `No tensor has “${filter}” in its name${meant === null ? '.' : `; did you mean ${meant}?`}`;

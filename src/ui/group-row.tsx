@@ -9,13 +9,14 @@ import { useState } from 'react';
 import type { NumberParameter } from '../methods/method.ts';
 import { moveFilterAbove, removeFilter, renameFilter, setEntry } from '../recipe/filter-list.ts';
 import { plural } from '../state/figures.ts';
+import { EVERYTHING, lockOn } from '../state/mixer-locks.ts';
 import { filterWords, type Group, type GroupValue } from './group-list.ts';
 import styles from './group-row.module.css';
 import { ModelLetter } from './model-letter.tsx';
 import { NumberControl } from './number-control.tsx';
 import { shortNames } from './short-names.ts';
 import { SmallAction } from './small-action.tsx';
-import { useWorkbench } from './workbench-context.ts';
+import { useMixer, useWorkbench } from './workbench-context.ts';
 
 interface GroupRowProps {
   readonly group: Group;
@@ -134,6 +135,8 @@ interface FaderProps {
 
 function Fader({ own, filter, name, parameter, models, isFixed, onSet }: FaderProps) {
   const index = own.model === null ? -1 : models.indexOf(own.model);
+  const isLocked = useMixer((state) => own.model !== null && lockOn(state.locks, own.model, EVERYTHING) === 'all');
+  const isDisabled = isFixed || isLocked;
   const caption = (
     <span className={styles.model} title={own.model ?? 'all models'}>
       <ModelLetter index={index} /> <span>{own.model === null ? 'all models' : shortNames(models)[index]}</span>
@@ -151,7 +154,7 @@ function Fader({ own, filter, name, parameter, models, isFixed, onSet }: FaderPr
           color="gray"
           size="compact-xs"
           aria-label={`Remove the curve of ${own.model ?? 'all models'} in ${filter}`}
-          disabled={isFixed}
+          disabled={isDisabled}
           onClick={() => onSet(null)}
         >
           Remove
@@ -170,7 +173,7 @@ function Fader({ own, filter, name, parameter, models, isFixed, onSet }: FaderPr
       step={step}
       canUnset
       unsetWord="as it is"
-      isDisabled={isFixed}
+      isDisabled={isDisabled}
       onChange={onSet}
     />
   );
@@ -218,7 +221,7 @@ function Rename({ filter, taken, tensors, onDone }: RenameProps) {
       <Button variant="subtle" color="gray" size="compact-xs" onClick={() => onDone(null)}>
         Keep
       </Button>
-      <span className={styles.words} role="status">
+      <span className={styles.words} aria-live="polite">
         {isTaken ? 'There is such a group already.' : filterWords(to, tensors)}
       </span>
     </form>

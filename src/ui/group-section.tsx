@@ -8,6 +8,7 @@ import { removeFilter } from '../recipe/filter-list.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { plural } from '../state/figures.ts';
 import { isTextOnly } from '../state/recipe-edits.ts';
+import { Fold } from './curve-fold.tsx';
 import { type CurveParameter, curveParameters } from './curve-targets.ts';
 import { filterOrder, filterWords, type Group, groupsOf, suggestedFilters } from './group-list.ts';
 import { GroupRow } from './group-row.tsx';
@@ -15,12 +16,10 @@ import styles from './group-section.module.css';
 import { useStudio, useTensorNames, useWorkbench } from './workbench-context.ts';
 
 export function GroupSection() {
-  const [isOpen, setOpen] = useState(false);
   return (
-    <details className={styles.section} open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>Groups by name</summary>
-      {isOpen && <GroupBody />}
-    </details>
+    <Fold title="Groups by name" part="groupsOpen">
+      <GroupBody />
+    </Fold>
   );
 }
 
@@ -170,7 +169,7 @@ function NewGroup({ tensors, taken, isFixed, onAdd }: NewGroupProps) {
       <Button type="submit" variant="default" disabled={filter === '' || filter === '*' || isTaken || isFixed}>
         Add group
       </Button>
-      <p id={`${id}-words`} className={styles.words} role="status">
+      <p id={`${id}-words`} className={styles.words} aria-live="polite">
         {obstacle}
       </p>
     </form>

@@ -15,7 +15,7 @@ import { useMixer } from './workbench-context.ts';
 const ROW_PX = 27;
 const TOUCH_ROW_PX = 35;
 /** Up to so many cells all are drawn: a page that is printed or searched has them. */
-const FEW_CELLS = 1500;
+const FEW_CELLS = 500;
 
 interface MapGridProps {
   readonly layout: MapLayout;
@@ -38,7 +38,7 @@ export const MapGrid = memo(function MapGrid({ layout, scroller, top }: MapGridP
     enabled: isLong,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowPx,
-    overscan: 4,
+    overscan: 3,
     // The row that Tab reaches is always there.
     rangeExtractor: (range) =>
       [...new Set([...defaultRangeExtractor(range), Math.min(active.row, rows.length - 1)])].sort((a, b) => a - b),

@@ -1,7 +1,7 @@
 /** One row of the weights map: a layer, a block of layers, or a tensor outside the layers. */
 
 import { memo } from 'react';
-import { type CellPlace, type MapLayout, positionOf, type Reach } from '../state/map-navigation.ts';
+import { type CellPlace, type MapLayout, positionOf, type Reach, samePlace } from '../state/map-navigation.ts';
 import { isLocked } from '../state/mixer.ts';
 import type { Locks } from '../state/mixer-locks.ts';
 import { cellColour } from './colour-scale.ts';
@@ -20,7 +20,9 @@ interface MapRowProps {
   readonly locks: Locks;
 }
 
-export const MapRow = memo(function MapRow({ layout, index, top, active, drafts, selected, locks }: MapRowProps) {
+export const MapRow = memo(DrawnRow, sameRow);
+
+function DrawnRow({ layout, index, top, active, drafts, selected, locks }: MapRowProps) {
   const { map, cells, shownColumns } = layout;
   const { models, columns, isMuted } = map;
   const row = map.rows[index];
@@ -97,7 +99,45 @@ export const MapRow = memo(function MapRow({ layout, index, top, active, drafts,
       )}
     </tr>
   );
-});
+}
+
+/** Whether two states of a row look the same: a new map mostly differs from the one before in a few cells. */
+function sameRow(a: MapRowProps, b: MapRowProps): boolean {
+  const isSamePlace = a.active === b.active || (a.active && b.active && samePlace(a.active, b.active));
+  return (
+    isSamePlace === true &&
+    a.index === b.index &&
+    a.top === b.top &&
+    a.drafts === b.drafts &&
+    a.locks === b.locks &&
+    String(a.selected) === String(b.selected) &&
+    (a.layout === b.layout || sameCells(a.layout, b.layout, a.index))
+  );
+}
+
+function sameCells(a: MapLayout, b: MapLayout, row: number): boolean {
+  const isSameGrid =
+    a.map.rows[row]?.label === b.map.rows[row]?.label &&
+    sameItems(a.map.rows[row]?.filters ?? [], b.map.rows[row]?.filters ?? []) &&
+    sameItems(a.map.models, b.map.models) &&
+    sameItems(a.map.isMuted, b.map.isMuted) &&
+    sameItems(a.map.columns, b.map.columns) &&
+    sameItems(a.shownColumns, b.shownColumns);
+  if (!isSameGrid) return false;
+  return a.map.columns.every((_, column) => {
+    const [one, other] = [a.cells[row]?.[column], b.cells[row]?.[column]];
+    if (!one || !other) return one === other;
+    return (
+      sameItems(one.weights, other.weights) &&
+      sameItems(one.isSet, other.isSet) &&
+      sameItems(one.filters, other.filters)
+    );
+  });
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, i) => Object.is(item, b[i]));
+}
 
 /** A weight in four characters: two decimals, one for large ones. */
 function figure(weight: number): string {

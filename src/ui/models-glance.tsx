@@ -4,7 +4,9 @@ import { useMemo } from 'react';
 import type { Survey } from '../state/engine-api.ts';
 import { NO_FIGURE, shareFigure, sizeFigure } from '../state/survey-figures.ts';
 import { largestChange, type ProfileGroup, profileOf } from '../state/survey-profile.ts';
+import { modelColour } from './model-colour.ts';
 import { ModelLetter } from './model-letter.tsx';
+import { ModelsName } from './models-name.tsx';
 import styles from './models-glance.module.css';
 
 export function ModelsGlance({ survey }: { survey: Survey }) {
@@ -44,7 +46,12 @@ export function ModelsGlance({ survey }: { survey: Survey }) {
                 <td>
                   <span className={styles.barred}>
                     <span className={styles.bar} aria-hidden>
-                      <span style={{ width: `${(100 * (totals.relativeChange[m] ?? 0)) / top || 0}%` }} />
+                      <span
+                        style={{
+                          width: `${(100 * (totals.relativeChange[m] ?? 0)) / top || 0}%`,
+                          background: modelColour(m),
+                        }}
+                      />
                     </span>
                     {shareFigure(totals.relativeChange[m] ?? Number.NaN)}
                   </span>
@@ -75,8 +82,8 @@ export function ModelsGlance({ survey }: { survey: Survey }) {
             <tbody>
               {models.map((model, m) => (
                 <tr key={model}>
-                  <th scope="row" aria-label={model}>
-                    <ModelLetter index={m} />
+                  <th scope="row">
+                    <ModelsName of={[m]} models={models} />
                   </th>
                   {profile.groups.map((group) => (
                     <td key={group.name}>
@@ -106,7 +113,7 @@ function Bars({ group, model, top }: { group: ProfileGroup; model: number; top: 
       aria-label={barsText(bars, values)}
       viewBox={`0 0 ${bars.length} ${HEIGHT}`}
       preserveAspectRatio="none"
-      style={{ width: `${Math.max(2, Math.min(16, bars.length * 0.8))}rem` }}
+      style={{ width: `${Math.max(2, Math.min(16, bars.length * 0.8))}rem`, fill: modelColour(model) }}
     >
       {bars.map((bar, i) => {
         const value = values[i] ?? Number.NaN;

@@ -5,6 +5,7 @@ import { shareFigure } from '../state/survey-figures.ts';
 import { type HistogramView, histogramText, histogramView, powerOfTwo } from '../state/survey-histogram.ts';
 import type { HistogramState } from '../state/survey-store.ts';
 import { FaultNote } from './fault-note.tsx';
+import { modelColour } from './model-colour.ts';
 import { ModelLetter } from './model-letter.tsx';
 import styles from './models-histogram.module.css';
 
@@ -46,6 +47,7 @@ function Distribution({ view, model, name }: { view: HistogramView | null; model
       aria-label={`${name}: ${histogramText(view, model)}`}
       viewBox={`0 0 ${view.bins} ${HEIGHT}`}
       preserveAspectRatio="none"
+      style={{ fill: modelColour(model) }}
     >
       {Array.from(own, (share, bin) => {
         const exponent = view.firstExponent + bin;

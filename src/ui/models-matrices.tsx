@@ -4,6 +4,7 @@ import type { Survey } from '../state/engine-api.ts';
 import { cosineFigure, shareFigure } from '../state/survey-figures.ts';
 import { cellColour } from './colour-scale.ts';
 import { ModelLetter } from './model-letter.tsx';
+import { ModelsName } from './models-name.tsx';
 import styles from './models-matrices.module.css';
 
 export function ModelsMatrices({ survey: { models, totals } }: { survey: Survey }) {
@@ -55,8 +56,8 @@ function Matrix({ title, note, models, values, top, figure }: MatrixProps) {
           <tr>
             <td />
             {models.map((model, m) => (
-              <th key={model} scope="col" aria-label={model} title={model}>
-                <ModelLetter index={m} />
+              <th key={model} scope="col">
+                <ModelsName of={[m]} models={models} />
               </th>
             ))}
           </tr>
@@ -64,7 +65,7 @@ function Matrix({ title, note, models, values, top, figure }: MatrixProps) {
         <tbody>
           {models.map((model, row) => (
             <tr key={model}>
-              <th scope="row" aria-label={model}>
+              <th scope="row">
                 <span className={styles.name}>
                   <ModelLetter index={row} /> {model}
                 </span>

@@ -5,8 +5,8 @@ import type { Survey } from '../state/engine-api.ts';
 import { countFigure } from '../state/figures.ts';
 import { cosineFigure, shareFigure, sizeFigure } from '../state/survey-figures.ts';
 import { pairsOf } from '../state/survey-table.ts';
-import { ModelLetter } from './model-letter.tsx';
 import { ModelsHistogram } from './models-histogram.tsx';
+import { ModelsName } from './models-name.tsx';
 import styles from './models-tensor.module.css';
 import { useSurvey, useWorkbench } from './workbench-context.ts';
 
@@ -56,8 +56,8 @@ export function ModelsTensor({ survey }: { survey: Survey }) {
             <tbody>
               {models.map((model, m) => (
                 <tr key={model}>
-                  <th scope="row" aria-label={model} title={model}>
-                    <ModelLetter index={m} />
+                  <th scope="row">
+                    <ModelsName of={[m]} models={models} />
                   </th>
                   <td>{shareFigure(figure(survey.relativeChange, m))}</td>
                   <td>{sizeFigure(figure(survey.rmsChange, m))}</td>
@@ -93,8 +93,8 @@ function Pairs({ survey, tensor }: { survey: Survey; tensor: number }) {
       <tbody>
         {pairs.slice(0, MOST_PAIRS).map(([i, j], pair) => (
           <tr key={`${i} ${j}`}>
-            <th scope="row" aria-label={`${survey.models[i]} and ${survey.models[j]}`}>
-              <ModelLetter index={i} /> <ModelLetter index={j} />
+            <th scope="row">
+              <ModelsName of={[i, j]} models={survey.models} />
             </th>
             <td>{cosineFigure(survey.cosines[tensor * pairs.length + pair] ?? Number.NaN)}</td>
             <td>{shareFigure(survey.conflicts[tensor * pairs.length + pair] ?? Number.NaN)}</td>

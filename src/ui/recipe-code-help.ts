@@ -45,12 +45,14 @@ function complete(context: CompletionContext, surrounding: Surrounding) {
     // What is written out in full needs no list, which would take Enter.
     if (found.options.some(({ text, label }) => text.trim() === written || label === written)) return null;
   }
-  return { from: found.from, to: found.to, options: found.options.map(completion) };
+  return { from: found.from, to: found.to, options: found.options.map((option, place) => completion(option, place)) };
 }
 
-function completion({ label, detail, help, text, kind }: Suggestion): Completion {
+function completion({ label, detail, help, text, kind }: Suggestion, place: number): Completion {
   return {
     label,
+    // As they are declared, where they fit what is written equally well.
+    sortText: String(place).padStart(4, '0'),
     ...(detail === '' ? {} : { detail }),
     ...(help === '' ? {} : { info: help }),
     apply(view, _, from, to) {

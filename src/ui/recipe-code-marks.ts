@@ -61,11 +61,32 @@ function wordAt(doc: Text, { line, column }: Problem): { from: number; to: numbe
   return { from, to: from + (keyEnd ?? word).length };
 }
 
-/** The transaction that shows these problems and no others. */
-export function markProblems(state: EditorState, problems: readonly Problem[]): TransactionSpec {
-  return setDiagnostics(
-    state,
-    problems.map((problem): Diagnostic => {
+/** Something found about a filter before merging, which has no position of its own. */
+export interface FilterWarning {
+  readonly filter: string;
+  readonly message: string;
+}
+
+/** Every place where a filter is written. */
+function filtersIn(doc: Text, { filter, message }: FilterWarning): Diagnostic[] {
+  const escaped = filter.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const written = new RegExp(`(filter:[^\\S\\n]+)(["']?${escaped}["']?)(?=\\s|[,}]|$)`, 'g');
+  return [...doc.toString().matchAll(written)].map(({ index, 1: key = '', 2: word = '' }) => {
+    const from = index + key.length;
+    return { from, to: from + word.length, severity: 'warning', message };
+  });
+}
+
+/** The transaction that shows these problems and warnings and no others. */
+export function markProblems(
+  state: EditorState,
+  problems: readonly Problem[],
+  warnings: readonly FilterWarning[],
+): TransactionSpec {
+  const places = warnings.flatMap((warning) => filtersIn(state.doc, warning));
+  return setDiagnostics(state, [
+    ...places,
+    ...problems.map((problem): Diagnostic => {
       const { message, suggestion } = problem;
       return {
         ...wordAt(state.doc, problem),
@@ -84,5 +105,5 @@ export function markProblems(state: EditorState, problems: readonly Problem[]): 
             }),
       };
     }),
-  );
+  ]);
 }

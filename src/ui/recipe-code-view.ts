@@ -53,10 +53,17 @@ export function createRecipeCodeView(
     isStep = false;
     return true;
   };
-  const steps: readonly KeyBinding[] = [
-    { key: 'Mod-z', run: step(history.undo), shift: step(history.redo), preventDefault: true },
-    { key: 'Mod-y', run: step(history.redo), preventDefault: true },
-  ];
+  const undo = step(history.undo);
+  const redo = step(history.redo);
+  const stepKeys: KeyBinding = {
+    any(_, event) {
+      const key = event.key.toLowerCase();
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== 'z' && key !== 'y')) return false;
+      if (key === 'y' && event.shiftKey) return false;
+      event.preventDefault();
+      return key === 'y' || event.shiftKey ? redo() : undo();
+    },
+  };
 
   const view = new EditorView({
     parent,
@@ -74,12 +81,12 @@ export function createRecipeCodeView(
         recipeCodeHelp(() => surroundingOf(store.getState())),
         recipeCodeFlash,
         keymap.of([
-          ...steps,
+          stepKeys,
           { key: 'F8', run: nextDiagnostic, shift: previousDiagnostic },
           ...completionKeymap,
           ...besides(commands, [...searchKeymap, ...foldKeymap, ...defaultKeymap]),
         ]),
-        historyEvents(step(history.undo), step(history.redo)),
+        historyEvents(undo, redo),
         EditorView.contentAttributes.of(() => ({
           'aria-label': names.label,
           'aria-describedby': names.describedBy,
@@ -111,11 +118,17 @@ export function createRecipeCodeView(
     clearTimeout(flashing);
     flashing = setTimeout(() => view.dispatch({ effects: endFlash.of(null) }), FLASH_MS);
   };
-  const mark = () => view.dispatch(markProblems(view.state, store.getState().problems));
+  const mark = () => {
+    const { problems, check } = store.getState();
+    const warnings = (check?.findings ?? []).flatMap(({ filter, message }) =>
+      filter === undefined ? [] : [{ filter, message }],
+    );
+    view.dispatch(markProblems(view.state, problems, problems.length > 0 ? [] : warnings));
+  };
   mark();
   const stop = store.subscribe((state, before) => {
     if (state.text !== before.text) follow(state.text);
-    if (state.problems !== before.problems || state.text !== before.text) mark();
+    if (state.problems !== before.problems || state.text !== before.text || state.check !== before.check) mark();
   });
   return {
     view,

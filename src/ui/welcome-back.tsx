@@ -21,7 +21,7 @@ export function WelcomeBack() {
   return (
     <section className={styles.box} aria-label="What you left">
       <div className={styles.words}>
-        <h3 className={styles.title}>{isForgotten ? 'Forgotten' : 'Go on where you left'}</h3>
+        <h2 className={styles.title}>{isForgotten ? 'Forgotten' : 'Go on where you left'}</h2>
         <p className={styles.text}>
           {leftSentence(left)}, changed {agoPhrase(left.changedMs, nowMs)}.
         </p>
