@@ -7,16 +7,21 @@ import { newRecipe, parseRecipe } from '../recipe/yaml.ts';
 import { Blend } from './blend.ts';
 import { check } from './check.ts';
 import { CpuArithmetic } from './cpu-arithmetic.ts';
-import type { WeightsMap } from './map.ts';
+import type { MapDetail, WeightsMap } from './map.ts';
 import { checkpoint, family, TINY_LLAMA, valuesOf } from './test/checkpoints.ts';
 
 const CHECKPOINTS = family(3);
 
-async function mapOf(text: string, checkpoints: readonly Checkpoint[] = CHECKPOINTS): Promise<WeightsMap> {
-  const { lineup, findings } = check(parseRecipe(text), (name) => checkpoints.find((own) => own.name === name));
+async function mapOf(
+  text: string,
+  checkpoints: readonly Checkpoint[] = CHECKPOINTS,
+  detail: MapDetail = 'modules',
+): Promise<WeightsMap> {
+  const written = parseRecipe(text);
+  const { lineup, findings } = check(written, (name) => checkpoints.find((own) => own.name === name));
   if (!lineup) throw new Error(findings.map(({ message }) => message).join('; '));
   const blend = new Blend(new CpuArithmetic([]), { budgetBytes: 2 ** 28, keepsSources: true });
-  const map = await blend.map(lineup);
+  const map = await blend.map(lineup, {}, { detail, written });
   await blend.dispose();
   return map;
 }
@@ -93,6 +98,79 @@ describe('the weights map', () => {
       await expect(blend.map(lineupOf('varm'))).rejects.toThrow(/cannot be measured/);
       await blend.dispose();
     });
+  });
+
+  describe('at every detail', () => {
+    const DETAILS: readonly MapDetail[] = ['groups', 'modules', 'tensors'];
+
+    it('holds the same tensors, weighed by their sizes', async () => {
+      const maps = await Promise.all(DETAILS.map((detail) => mapOf(recipeOf('varm'), CHECKPOINTS, detail)));
+      const sums = maps.map(({ cells }) => [
+        cells.reduce((sum, { tensors }) => sum + tensors, 0),
+        cells.reduce((sum, { elements }) => sum + elements, 0),
+      ]);
+      expect(new Set(sums.map(String)).size).toBe(1);
+      const total = ({ cells }: WeightsMap) =>
+        cells.reduce((sum, { weights, elements }) => sum + (weights[0] ?? 0) * elements, 0);
+      for (const map of maps) expect(total(map)).toBeCloseTo(total(maps[0] ?? map), 6);
+      expect(maps.map(({ detail }) => detail)).toEqual(DETAILS);
+      const counts = maps.map(({ columns }) => columns.length);
+      expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+    });
+
+    it.each(DETAILS)('tells at the detail of %s what is set by hand, and by which filter', async (detail) => {
+      const text = `merge_method: linear
+models:
+  - model: tune-1
+    parameters:
+      weight:
+        - filter: model.layers.0.self_attn.q_proj.
+          value: 0.25
+        - filter: model.layers.1.
+          value: 0.5
+        - value: 1
+  - model: tune-2
+`;
+      const { rows, columns, cells } = await mapOf(text, CHECKPOINTS, detail);
+      const cell = (row: string, column: string) =>
+        cells.find((own) => rows[own.row]?.label === row && columns[own.column] === column);
+      const attention = { groups: 'attention', modules: 'self_attn', tensors: 'q_proj' }[detail];
+      const mlp = { groups: 'MLP', modules: 'mlp', tensors: 'up_proj' }[detail];
+      expect(cell('layer 0', attention)?.isSet).toEqual([true, false]);
+      expect(cell('layer 0', mlp)?.isSet).toEqual([false, false]);
+      expect(cell('layer 1', mlp)?.setBy).toEqual(['model.layers.1.', null]);
+      const isWhole = detail === 'tensors';
+      const [low, high] = cell('layer 0', attention)?.ranges[0] ?? [0, 0];
+      expect(high - low > 0).toBe(!isWhole);
+    });
+  });
+
+  it('shows what a muted model is set to, and merges without it', async () => {
+    const text = `merge_method: linear
+models:
+  - model: tune-1
+    muted: true
+    parameters:
+      weight:
+        - filter: model.layers.1.mlp.
+          value: 0.75
+        - value: 0.5
+  - model: tune-2
+  - model: tune-3
+`;
+    const { models, isMuted, rows, columns, cells } = await mapOf(text);
+    expect(models).toEqual(['tune-1', 'tune-2', 'tune-3']);
+    expect(isMuted).toEqual([true, false, false]);
+    for (const { row, column, weights, isSet, rmsChange } of cells) {
+      const isByHand = rows[row]?.label === 'layer 1' && columns[column] === 'mlp';
+      expect(weights).toEqual([isByHand ? 0.75 : 0.5, 0.5, 0.5]);
+      expect(isSet).toEqual([isByHand, false, false]);
+      expect(rmsChange).toBeNull();
+    }
+    const measured = await mapOf(text.replace('linear', 'task_arithmetic\nbase_model: base'));
+    for (const { rmsChange } of measured.cells) {
+      expect(rmsChange?.map(Number.isFinite)).toEqual([false, true, true]);
+    }
   });
 
   it('says which parameters decide where no hand can', async () => {

@@ -3,15 +3,16 @@
  * used and what it does; buttons and shortcuts read it and add nothing.
  */
 
-import { type ChatFiles, lastReplies } from './chat-files.ts';
-import { type Chat, canSend, currentConversation, isReplying } from './chat-store.ts';
-import { pathOf } from './conversation.ts';
+import { chatCommands } from './chat-commands.ts';
+import type { ChatFiles } from './chat-files.ts';
+import { type Chat, currentConversation } from './chat-store.ts';
 import type { FirstQuestion } from './first-question.ts';
 import type { Follower } from './follow.ts';
 import { rememberingMergekitScript } from './mergekit-script.ts';
 import type { CalmCommandName } from './calm-commands.ts';
 import type { MixerCommandName } from './mixer-commands.ts';
 import { nameObstacle, type Output } from './output.ts';
+import { pageCommands } from './page-commands.ts';
 import { fetchSamples } from './samples.ts';
 import { isRefused, mergeObstacle, saveObstacle } from './status.ts';
 import type { Studio } from './studio.ts';
@@ -95,13 +96,6 @@ export function createCommands(
 ): Commands {
   const state = studio.store.getState;
   const conversation = () => currentConversation(chat.store.getState());
-  const hasMessages = () => conversation().messages.length > 0;
-  const isIdle = () => !isReplying(chat.store.getState());
-  const chatObstacle = () => {
-    if (!hasMessages()) return 'There is no message yet.';
-    if (!isIdle()) return 'A reply is on its way.';
-    return canSend(chat.store.getState(), state()) ? null : 'Nobody can talk; open a checkpoint or press Merge.';
-  };
   const forMergekit = rememberingMergekitScript();
   const savesNow = () => state().work?.kind === 'save';
   const openSamples = async () => {
@@ -182,78 +176,7 @@ export function createCommands(
       obstacle: () => 'Nothing to redo.',
       perform: () => studio.history.redo(),
     },
-    {
-      name: 'stop',
-      group: 'Chat',
-      label: 'Stop',
-      shortcut: 'Escape',
-      isEnabled: () => isReplying(chat.store.getState()),
-      obstacle: () => 'No reply is on its way.',
-      perform: () => chat.stop(),
-    },
-    {
-      name: 'regenerate',
-      group: 'Chat',
-      label: 'Regenerate',
-      shortcut: 'mod+shift+Enter',
-      isEnabled: () => hasMessages() && canSend(chat.store.getState(), state()),
-      obstacle: chatObstacle,
-      perform: () => chat.regenerate(),
-    },
-    {
-      name: 'editLast',
-      group: 'Chat',
-      label: 'Edit last message',
-      shortcut: null,
-      isEnabled: () => hasMessages() && isIdle(),
-      obstacle: chatObstacle,
-      perform: () => chat.startEditing(pathOf(conversation()).at(-1)?.message.id ?? null),
-    },
-    {
-      name: 'copyReply',
-      group: 'Chat',
-      label: 'Copy reply',
-      shortcut: null,
-      isEnabled: () => lastReplies(conversation()).length > 0,
-      obstacle: () => 'There is no reply yet.',
-      perform: () => files.copy(),
-    },
-    {
-      name: 'newConversation',
-      group: 'Chat',
-      label: 'New chat',
-      shortcut: 'mod+shift+O',
-      isEnabled: () => hasMessages() && isIdle(),
-      obstacle: chatObstacle,
-      perform: () => chat.begin(),
-    },
-    {
-      name: 'exportJson',
-      group: 'Chat',
-      label: 'Export as JSON',
-      shortcut: null,
-      isEnabled: hasMessages,
-      obstacle: () => (hasMessages() ? null : 'There is no message yet.'),
-      perform: () => files.exportAs('json'),
-    },
-    {
-      name: 'exportMarkdown',
-      group: 'Chat',
-      label: 'Export as Markdown',
-      shortcut: null,
-      isEnabled: hasMessages,
-      obstacle: () => (hasMessages() ? null : 'There is no message yet.'),
-      perform: () => files.exportAs('markdown'),
-    },
-    {
-      name: 'clearChat',
-      group: 'Chat',
-      label: 'Clear chat',
-      shortcut: null,
-      isEnabled: () => hasMessages() && isIdle(),
-      obstacle: chatObstacle,
-      perform: () => chat.clear(),
-    },
+    ...chatCommands(studio, chat, files),
     {
       name: 'save',
       group: 'Files',
@@ -284,46 +207,6 @@ export function createCommands(
       },
     },
     {
-      name: 'showMixer',
-      group: 'View',
-      label: 'Show the mixer',
-      help: 'The weights map and the recipe.',
-      shortcut: 'mod+1',
-      isEnabled: () => state().checkpoints.length > 0,
-      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
-      perform: () => view.change({ centre: 'mixer' }),
-    },
-    {
-      name: 'showCurves',
-      group: 'Mixer',
-      label: 'Curves over layers',
-      help: 'Unfolds the curves below the map: a weight that differs from layer to layer, drawn by hand.',
-      shortcut: null,
-      isEnabled: () => state().checkpoints.length > 0,
-      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
-      perform: () => view.change({ centre: 'mixer', curvesOpen: true }),
-    },
-    {
-      name: 'showGroups',
-      group: 'Mixer',
-      label: 'Groups by name',
-      help: 'Unfolds the groups below the map: weights of their own for tensors whose names have something in common.',
-      shortcut: null,
-      isEnabled: () => state().checkpoints.length > 0,
-      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
-      perform: () => view.change({ centre: 'mixer', groupsOpen: true }),
-    },
-    {
-      name: 'showModels',
-      group: 'View',
-      label: 'Show the models',
-      help: 'What each model changed, tensor by tensor.',
-      shortcut: 'mod+2',
-      isEnabled: () => state().checkpoints.length > 0,
-      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
-      perform: () => view.change({ centre: 'models' }),
-    },
-    {
       name: 'useRecommended',
       group: 'Recipe',
       label: 'Use this start',
@@ -342,37 +225,7 @@ export function createCommands(
       isEnabled: survey.canExport,
       perform: survey.exportCsv,
     },
-    {
-      name: 'openPalette',
-      group: 'View',
-      label: 'Command palette',
-      help: 'Find a command, a method, a view or a help topic by its name.',
-      shortcut: 'mod+K',
-      isEnabled: () => true,
-      perform() {
-        const { overlay } = view.store.getState();
-        view.change({ overlay: overlay === 'palette' ? null : 'palette' });
-      },
-    },
-    {
-      name: 'openHelp',
-      group: 'Help',
-      label: 'Help',
-      help: 'Shortcuts, methods, the recipe, the map, and what the numbers mean.',
-      shortcut: 'shift+?',
-      isEnabled: () => true,
-      perform: () => view.change({ overlay: 'help', helpTopic: null }),
-    },
-    {
-      name: 'startTour',
-      group: 'Help',
-      label: 'Show me around',
-      help: 'Four steps over the models, the map, the chat and saving.',
-      shortcut: null,
-      isEnabled: () => state().checkpoints.length > 0,
-      obstacle: () => (state().checkpoints.length > 0 ? null : 'Open the samples or your own models first.'),
-      perform: () => tour.start(),
-    },
+    ...pageCommands(studio, view, tour),
     {
       name: 'keepTake',
       group: 'Recipe',

@@ -181,7 +181,7 @@ export function createMixer(studio: Studio, view: View): Mixer {
     mutes: createMutes(studio),
     focus(place, isExtending = false) {
       const { active, anchor } = get();
-      put({ active: place, anchor: isExtending ? (anchor ?? active) : null });
+      put({ active: place, anchor: isExtending ? (anchor ?? active) : null, notice: null });
     },
     setPainting: (isPainting) => put({ isPainting, notice: null }),
     setBrush: (brush) => put({ brush }),

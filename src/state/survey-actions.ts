@@ -61,7 +61,10 @@ export function createSurveyActions(studio: Studio, survey: SurveyStore, surroun
       if (shown === null || isExporting) return;
       isExporting = true;
       try {
-        const file = new File(await surveyCsv(shown, pause), 'survey.csv', { type: 'text/csv' });
+        const parts: Blob[] = [];
+        // Part by part: many megabytes at once would be encoded in one go.
+        for await (const part of surveyCsv(shown, pause)) parts.push(new Blob([part]));
+        const file = new File(parts, 'survey.csv', { type: 'text/csv' });
         surroundings.download(file, file.name);
         const sentence = `Exported survey.csv: ${plural(shown.tensors.length, 'tensor')}, ${bytesFigure(file.size)}.`;
         studio.store.setState({ outcome: { tone: 'good', sentence } });

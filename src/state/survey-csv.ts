@@ -18,11 +18,10 @@ function number(value: number | undefined): string {
 }
 
 /**
- * The survey as CSV.
- * @param pause lets others have a turn.
- * @returns parts of a text, in order, the heading first.
+ * The survey as CSV, in parts of a text, the heading first.
+ * @param pause lets others have a turn, between two parts.
  */
-export async function surveyCsv(survey: Survey, pause: () => Promise<void>): Promise<string[]> {
+export async function* surveyCsv(survey: Survey, pause: () => Promise<void>): AsyncGenerator<string> {
   const { models, tensors } = survey;
   const pairs = pairsOf(models.length);
   const perModel = [
@@ -41,7 +40,7 @@ export async function surveyCsv(survey: Survey, pause: () => Promise<void>): Pro
     ...perPair.flatMap(([name]) => pairs.map(([i, j]) => `${name} of ${models[i] ?? ''} and ${models[j] ?? ''}`)),
     'conflict share',
   ];
-  const parts = [`${heads.map(field).join(',')}\n`];
+  yield `${heads.map(field).join(',')}\n`;
   for (let start = 0; start < tensors.length; start += SLICE) {
     if (start > 0) await pause();
     let part = '';
@@ -59,7 +58,6 @@ export async function surveyCsv(survey: Survey, pause: () => Promise<void>): Pro
       ];
       part += `${fields.join(',')}\n`;
     }
-    parts.push(part);
+    yield part;
   }
-  return parts;
 }

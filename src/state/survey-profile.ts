@@ -18,6 +18,8 @@ export interface SurveyProfile {
   readonly groups: readonly ProfileGroup[];
   /** The highest bar of all, for one scale. */
   readonly top: number;
+  /** Per model: the largest change of one element; null where nothing was measured. */
+  readonly largest: readonly (Extreme | null)[];
 }
 
 /** Modules get bars of their own up to this many; a model with more is shown by whole layers. */
@@ -81,7 +83,7 @@ export function profileOf(survey: Survey): SurveyProfile {
   }
   let top = 0;
   for (const { values } of groups) for (const value of values) if (Number.isFinite(value) && value > top) top = value;
-  return { groups, top };
+  return { groups, top, largest: models.map((_, model) => largestChange(survey, model)) };
 }
 
 /** What one model changed most, and by how much. */

@@ -102,9 +102,11 @@ describe('surveyCsv', () => {
     const names = ['=SUM(A1)', 'layers.1.mlp."odd", name', ...Array.from({ length: 2500 }, (_, i) => `t${i}`)];
     const own = surveyOf(names, ['a', 'b'], (t, m) => (t === 1 ? Number.NaN : 1 / 3 + m));
     let turns = 0;
-    const parts = await surveyCsv(own, async () => {
+    const parts: string[] = [];
+    const pause = async () => {
       turns++;
-    });
+    };
+    for await (const part of surveyCsv(own, pause)) parts.push(part);
     expect(turns).toBe(2);
     const lines = parts.join('').trimEnd().split('\n');
     expect(lines).toHaveLength(names.length + 1);

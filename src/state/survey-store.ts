@@ -10,6 +10,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 import type { ChangeHistogram, Survey } from './engine-api.ts';
 import { AUTO_MEASURE_BYTES, type Follower, readingOf } from './follow.ts';
 import type { Studio } from './studio.ts';
+import { profileOf, type SurveyProfile } from './survey-profile.ts';
 import type { View } from './view.ts';
 
 /** A histogram, of one tensor or of all. */
@@ -24,6 +25,8 @@ export interface HistogramState {
 export interface SurveyState {
   /** The newest; it stays while a newer one is made. Null where there is none. */
   readonly survey: Survey | null;
+  /** Where its changes are; there is one where there is a survey. */
+  readonly profile: SurveyProfile | null;
   /** True while `survey` is being made. */
   readonly isBusy: boolean;
   /** True where it would read much and waits for the button. */
@@ -48,6 +51,7 @@ export interface SurveyStore {
 const OVERALL: HistogramState = { tensor: null, histogram: null, fault: null };
 const NOTHING: SurveyState = {
   survey: null,
+  profile: null,
   isBusy: false,
   awaitsMeasure: false,
   fault: null,
@@ -65,6 +69,11 @@ interface Subject {
 function keyOf(recipe: Recipe): string {
   const { base, models, modules, stages, tokenizer } = recipe;
   return JSON.stringify([base, models.map(({ model }) => model), modules, stages, tokenizer]);
+}
+
+/** Lets the page draw, and others have their turn. */
+function anotherTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 /** Starts surveying what a studio has open. */
@@ -143,12 +152,14 @@ export function createSurveyStore(studio: Studio, follower: Follower, view: View
       set({ ...NOTHING, fault, awaitsMeasure: true });
       return;
     }
-    // To unpack a large one takes a while, and so does showing it: two turns.
-    await new Promise((resolve) => setTimeout(resolve));
+    // To unpack a large one takes a while, and so do pooling and showing it: a turn for each.
+    await anotherTurn();
+    const profile = profileOf(survey);
+    await anotherTurn();
     if (mine !== turn) return;
     surveyedText = text;
     const tensor = get().chosen?.tensor ?? null;
-    set({ survey, isBusy: false, overall: OVERALL });
+    set({ survey, profile, isBusy: false, overall: OVERALL });
     const overall = await histogram(null);
     if (mine !== turn) return;
     set({ overall });

@@ -1,12 +1,17 @@
 /** The sliders of one cell or one row of the weights map, one per model. */
 
 import { Button } from '@mantine/core';
+import IconClipboard from '@tabler/icons-react/dist/esm/icons/IconClipboard.mjs';
+import IconCopy from '@tabler/icons-react/dist/esm/icons/IconCopy.mjs';
+import IconLock from '@tabler/icons-react/dist/esm/icons/IconLock.mjs';
 import { useState } from 'react';
 import type { MapCell, WeightsMap } from '../state/engine-api.ts';
 import styles from './cell-editor.module.css';
+import { CommandIcon } from './command-button.tsx';
 import { ModelLetter } from './model-letter.tsx';
 import { NumberControl } from './number-control.tsx';
 import { shortNames } from './short-names.ts';
+import { useWorkbench } from './workbench-context.ts';
 
 interface CellEditorProps {
   readonly map: WeightsMap;
@@ -20,6 +25,7 @@ interface CellEditorProps {
 }
 
 export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone }: CellEditorProps) {
+  const { commands } = useWorkbench();
   // What was set here stays as it was set: the map answers a little later, and means are not what was set.
   const [set, setSet] = useState<Readonly<Record<number, number | null>>>({});
   const short = shortNames(map.models);
@@ -37,9 +43,15 @@ export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone 
   };
   return (
     <div role="dialog" aria-label={`Weights of ${place}`} className={styles.editor}>
-      <p className={styles.title}>
-        <strong>{place}</strong> <span>{map.handle}</span>
-      </p>
+      <div className={styles.title}>
+        <strong>{place}</strong>
+        <span>{map.handle}</span>
+        <span className={styles.icons}>
+          <CommandIcon command={commands.copyWeights} icon={<IconCopy size={14} aria-hidden />} />
+          <CommandIcon command={commands.pasteWeights} icon={<IconClipboard size={14} aria-hidden />} />
+          <CommandIcon command={commands.lockWeights} icon={<IconLock size={14} aria-hidden />} />
+        </span>
+      </div>
       {map.models.map((model, index) => (
         <NumberControl
           key={model}

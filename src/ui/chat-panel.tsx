@@ -6,7 +6,7 @@ import IconArrowsMinimize from '@tabler/icons-react/dist/esm/icons/IconArrowsMin
 import IconMessagePlus from '@tabler/icons-react/dist/esm/icons/IconMessagePlus.mjs';
 import IconPlayerStop from '@tabler/icons-react/dist/esm/icons/IconPlayerStop.mjs';
 import IconSend from '@tabler/icons-react/dist/esm/icons/IconSend.mjs';
-import { type KeyboardEvent, useEffect, useState } from 'react';
+import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { useStore } from 'zustand';
 import { canSend, columnSpeaker, currentMode, isReplying, type SpeakerChoice } from '../state/chat-store.ts';
 import { firstQuestionSentence } from '../state/first-question.ts';
@@ -158,14 +158,24 @@ function Who({ speakers }: { speakers: readonly (SpeakerChoice | null)[] }) {
   const { firstQuestion } = useWorkbench();
   const engine = useStudio((state) => state.engine);
   const showcase = useStudio((state) => state.samples?.showcase);
-  const told = firstQuestionSentence(
-    useStore(firstQuestion.store, (state) => state.phase),
-    showcase,
-  );
+  const phase = useStore(firstQuestion.store, (state) => state.phase);
+  const told = firstQuestionSentence(phase, showcase);
+  const note = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // On a phone the chat is far below: somebody who has not moved yet is brought to the answer.
+    const isBelow = (note.current?.getBoundingClientRect().top ?? 0) > window.innerHeight;
+    if (phase === 'asking' && isBelow && window.scrollY === 0) note.current?.scrollIntoView({ block: 'start' });
+  }, [phase]);
   const [first] = speakers;
   const obstacles = speakers.flatMap((own) => (own?.obstacle ? [{ label: own.label, obstacle: own.obstacle }] : []));
   const cpu = engine?.place === 'cpu' ? ` ${engine.reason}` : '';
-  if (told !== null) return <div className={styles.note}>{told}</div>;
+  if (told !== null) {
+    return (
+      <div ref={note} className={styles.note}>
+        {told}
+      </div>
+    );
+  }
   return (
     <div className={styles.note}>
       {!first && 'Open a checkpoint with its config and tokenizer to talk to it.'}

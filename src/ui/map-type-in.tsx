@@ -12,9 +12,11 @@ interface MapTypeInProps {
   readonly spot: Spot & { readonly text: string };
   readonly map: WeightsMap;
   readonly onDone: () => void;
+  /** The focus went elsewhere. */
+  readonly onLeave: () => void;
 }
 
-export function MapTypeIn({ spot, map, onDone }: MapTypeInProps) {
+export function MapTypeIn({ spot, map, onDone, onLeave }: MapTypeInProps) {
   const { mixer } = useWorkbench();
   const [text, setText] = useState(spot.text);
   const [count] = useState(() => placesWithin(layoutOf(map), selectionOf(map, mixer.store.getState())).length);
@@ -40,7 +42,7 @@ export function MapTypeIn({ spot, map, onDone }: MapTypeInProps) {
             onDone();
           }
         }}
-        onBlur={onDone}
+        onBlur={onLeave}
       />
       {count > 1 && <span aria-hidden>{count} cells</span>}
     </div>

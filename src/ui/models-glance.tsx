@@ -1,18 +1,16 @@
 /** The models at a glance: how far each moved, how much it left alone, and where in its layers the change is. */
 
-import { useMemo } from 'react';
 import type { Survey } from '../state/engine-api.ts';
 import { NO_FIGURE, shareFigure, sizeFigure } from '../state/survey-figures.ts';
-import { largestChange, type ProfileGroup, profileOf } from '../state/survey-profile.ts';
+import type { ProfileGroup, SurveyProfile } from '../state/survey-profile.ts';
 import { modelColour } from './model-colour.ts';
 import { ModelLetter } from './model-letter.tsx';
 import { ModelsName } from './models-name.tsx';
 import styles from './models-glance.module.css';
 
-export function ModelsGlance({ survey }: { survey: Survey }) {
+export function ModelsGlance({ survey, profile }: { survey: Survey; profile: SurveyProfile }) {
   const { models, totals } = survey;
-  const profile = useMemo(() => profileOf(survey), [survey]);
-  const largest = useMemo(() => models.map((_, m) => largestChange(survey, m)), [survey, models]);
+  const { largest } = profile;
   const top = Math.max(...totals.relativeChange.filter(Number.isFinite), Number.MIN_VALUE);
   return (
     <section aria-labelledby="glance-title" className={styles.section}>

@@ -14,15 +14,16 @@ import { useStudio, useSurvey, useWorkbench } from './workbench-context.ts';
 
 export function ModelsView() {
   const survey = useSurvey((state) => state.survey);
+  const profile = useSurvey((state) => state.profile);
   const isBusy = useSurvey((state) => state.isBusy);
   const overall = useSurvey((state) => state.overall);
   return (
     <div className={styles.view} aria-busy={isBusy}>
       <ModelsHead />
-      {survey && survey.models.length > 0 && (
+      {survey && profile && survey.models.length > 0 && (
         <>
           <ModelsFindings survey={survey} />
-          <ModelsGlance survey={survey} />
+          <ModelsGlance survey={survey} profile={profile} />
           {survey.models.length > 1 && <ModelsMatrices survey={survey} />}
           <section aria-labelledby="sizes-title" className={styles.section}>
             <h3 id="sizes-title">Sizes of the changes</h3>

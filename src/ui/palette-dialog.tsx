@@ -180,7 +180,12 @@ function useEntries(): readonly PaletteEntry[] {
       next.length === kept.current.length &&
       next.every((own, index) => {
         const old = kept.current[index];
-        return old?.key === own.key && old.isEnabled === own.isEnabled && old.obstacle === own.obstacle;
+        return (
+          old?.key === own.key &&
+          old.label === own.label &&
+          old.isEnabled === own.isEnabled &&
+          old.obstacle === own.obstacle
+        );
       });
     if (!isSame) kept.current = next;
     return kept.current;

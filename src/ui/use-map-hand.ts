@@ -13,6 +13,7 @@ import {
   useRef,
   useState,
 } from 'react';
+import type { MapDetail } from '../state/engine-api.ts';
 import { type CellPlace, type MapLayout, movedPlace, placesWithin, samePlace } from '../state/map-navigation.ts';
 import { selectionOf } from '../state/mixer.ts';
 import { useWorkbench } from './workbench-context.ts';
@@ -30,6 +31,8 @@ const SAMPLE_PX = 8;
 /** A place in the grid and where it is drawn, in pixels from the wrapper's corner. */
 export interface Spot {
   readonly place: CellPlace;
+  /** The detail of the map that it is on. */
+  readonly detail: MapDetail;
   readonly left: number;
   readonly top: number;
   readonly width: number;
@@ -61,7 +64,7 @@ export function useMapHand(layout: MapLayout, wrapper: RefObject<HTMLDivElement 
     const box = wrapper.current?.getBoundingClientRect();
     if (!element || !box) return null;
     const { left, top, width, height } = element.getBoundingClientRect();
-    return { place, left: left - box.left, top: top - box.top, width, height };
+    return { place, detail: map.detail, left: left - box.left, top: top - box.top, width, height };
   };
 
   const canSet = (place: CellPlace) => {
@@ -232,9 +235,11 @@ export function useMapHand(layout: MapLayout, wrapper: RefObject<HTMLDivElement 
 
   return {
     pointed,
-    editing: isFixed ? null : editing,
-    typing: isFixed ? null : typing,
+    editing: !isFixed && editing?.detail === detail ? editing : null,
+    typing: !isFixed && typing?.detail === detail ? typing : null,
     stopEditing,
+    /** Gives up what is typed where the focus has gone elsewhere. */
+    stopTyping: () => setTyping(null),
     handlers: {
       onKeyDown,
       onPointerDown,

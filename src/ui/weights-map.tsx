@@ -93,7 +93,7 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
             </Popover.Dropdown>
           </Popover>
         )}
-        {typing && <MapTypeIn spot={typing} map={map} onDone={hand.stopEditing} />}
+        {typing && <MapTypeIn spot={typing} map={map} onDone={hand.stopEditing} onLeave={hand.stopTyping} />}
       </div>
       <div className={styles.foot}>
         <MapReadout map={map} cell={cell} place={place} />
