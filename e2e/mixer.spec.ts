@@ -200,7 +200,7 @@ test('copies a row onto others, reaches over a selection, and all undone leads b
 
   await test.step('the fader moves what is not set by hand', async () => {
     await page.getByRole('spinbutton', { name: 'm1 weight value', exact: true }).fill('1');
-    await expect(cell(0, 'mlp', 'm1')).toHaveText('0.50');
+    await expect(cell(1, 'mlp', 'm1')).toHaveText('0.50');
     await expect(studio.cell('model.norm', 'outside layers', 'm1')).toHaveText('1.00');
   });
 

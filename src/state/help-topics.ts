@@ -101,7 +101,7 @@ const NUMBERS = block({
     word('Weight', 'How strongly a model counts. What it means exactly is said by the method, under its parameters.'),
     word(
       'Relative change',
-      'How far a fine-tune moved from the base: the length of its change over the length of the base’s weights. 3 % is usual for a light fine-tune.',
+      'How far a fine-tune moved from the base: the length of its change over the length of the base’s weights.',
     ),
     word(
       'Cosine',

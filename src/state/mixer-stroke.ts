@@ -11,13 +11,14 @@ const FRAME_MS = 16;
 
 export interface Stroke {
   readonly add: (settings: readonly Setting[]) => void;
-  /** Writes what waits. */
-  readonly end: () => void;
+  /** Writes what waits; gives the newest setting of every part that the stroke set. */
+  readonly end: () => readonly Setting[];
 }
 
 /** Begins a stroke; `write` puts settings into the recipe. */
 export function beginStroke(write: (settings: readonly Setting[]) => void, now = () => performance.now()): Stroke {
   const waiting = new Map<string, Setting>();
+  const all = new Map<string, Setting>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let pauseMs = 0;
 
@@ -33,12 +34,17 @@ export function beginStroke(write: (settings: readonly Setting[]) => void, now =
 
   return {
     add(settings) {
-      for (const setting of settings) waiting.set(`${setting.model}\n${setting.filters.join('\n')}`, setting);
+      for (const setting of settings) {
+        const key = `${setting.model}\n${setting.filters.join('\n')}`;
+        waiting.set(key, setting);
+        all.set(key, setting);
+      }
       timer ??= setTimeout(flush, pauseMs);
     },
     end() {
       clearTimeout(timer);
       flush();
+      return [...all.values()];
     },
   };
 }

@@ -255,6 +255,18 @@ describe('locks', () => {
     expect(b.state().drafts.size).toBe(0);
     b.mixer.resetWeights();
     expect(b.text()).toBe(TEXT);
+    b.mixer.setPainting(true);
+    b.mixer.beginStroke(b.at('layer 0', 'mlp', 'b'));
+    for (const layer of [1, 2]) {
+      vi.advanceTimersByTime(500);
+      b.mixer.strokeOver(b.at(`layer ${layer}`, 'mlp', 'b'));
+    }
+    vi.advanceTimersByTime(500);
+    b.mixer.endStroke();
+    expect(b.state().notice).toBe('1 locked cell was left alone.');
+    b.mixer.setPainting(false);
+    expect(b.weight('model.layers.2.mlp.up_proj.weight', 'b')).toBe(1);
+    expect(b.weight('model.layers.1.mlp.up_proj.weight', 'b')).toBe(0.3);
     b.mixer.focus(b.at('layer 1', null));
     b.mixer.setSelected(0.7);
     expect(b.weight('model.layers.1.mlp.up_proj.weight', 'b')).toBe(0.3);

@@ -102,7 +102,7 @@ export function createMixer(studio: Studio, view: View): Mixer {
     notice: null,
   }));
   const { getState: get, setState: put } = store;
-  let stroke: (Stroke & { readonly from: CellPlace; readonly isPaint: boolean; hasMoved: boolean }) | null = null;
+  let stroke: (Stroke & { readonly from: CellPlace; readonly isPaint: boolean }) | null = null;
   let starts: ReadonlyMap<CellPlace, number> = new Map();
 
   /** The map where a hand may change it, and the recipe's parameter that it sets. */
@@ -115,12 +115,18 @@ export function createMixer(studio: Studio, view: View): Mixer {
 
   const say = (notice: string | null) => put({ notice });
 
-  const set: Mixer['set'] = (settings, gesture) => {
+  /** Writes settings as one edit; what came of them, or null where nothing may be written. */
+  const write = (settings: readonly Setting[], gesture?: string) => {
     const own = open();
-    if (!own || settings.length === 0) return;
+    if (!own || settings.length === 0) return null;
     const made = entriesFor(own.map, own.recipe, own.handle, settings, get().locks);
     if (made.entries.length > 0) studio.edit((text) => setFilteredValues(text, made.entries), gesture);
-    say(noticeOf(made));
+    return made;
+  };
+
+  const set: Mixer['set'] = (settings, gesture) => {
+    const made = write(settings, gesture);
+    if (made) say(noticeOf(made));
   };
 
   const shown = (map: WeightsMap, place: CellPlace) => {
@@ -164,7 +170,6 @@ export function createMixer(studio: Studio, view: View): Mixer {
     // A stroke keeps to the model that it began on.
     if (!own || !stroke?.isPaint || place.column < 0 || place.model !== stroke.from.model) return;
     const value = get().brush;
-    stroke.hasMoved = true;
     draft(own.map, [[place, value]]);
     stroke.add(settingsAt(own.map, place, value));
   };
@@ -217,7 +222,7 @@ export function createMixer(studio: Studio, view: View): Mixer {
       if (!own || place.column < 0) return;
       const isPaint = get().isPainting;
       const gesture = isPaint ? 'map-paint' : 'map-drag';
-      stroke = { ...beginStroke((settings) => set(settings, gesture)), from: place, isPaint, hasMoved: false };
+      stroke = { ...beginStroke((settings) => write(settings, gesture)), from: place, isPaint };
       const inSelection = selectedCells(own.map);
       const isSelected = inSelection.some(
         (at) => at.row === place.row && at.column === place.column && at.model === place.model,
@@ -235,15 +240,17 @@ export function createMixer(studio: Studio, view: View): Mixer {
       if (!own || !stroke || stroke.isPaint) return;
       const by = share * (own.map.handleMax - own.map.handleMin);
       const values = [...starts].map(([place, from]) => [place, limited(own.map, from + by)] as const);
-      stroke.hasMoved = true;
       draft(own.map, values);
       stroke.add(values.flatMap(([place, value]) => settingsAt(own.map, place, value)));
     },
     endStroke() {
       if (!stroke) return;
-      stroke.end();
+      const settings = stroke.end();
       stroke = null;
       studio.history.release();
+      // What is said is of the whole stroke, which was written bit by bit.
+      const own = open();
+      if (own) say(noticeOf(entriesFor(own.map, own.recipe, own.handle, settings, get().locks)));
     },
     copySelected() {
       const { map } = studio.store.getState();

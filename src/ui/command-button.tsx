@@ -1,6 +1,6 @@
 /** A button for a command: its text, its shortcut and whether it can be used come from the command. */
 
-import { ActionIcon, Button, type ButtonProps, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, type ButtonProps } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Command } from '../state/commands.ts';
 import { useEnabled } from './workbench-context.ts';
@@ -43,17 +43,16 @@ export function CommandIcon({ command, icon }: { command: Command; icon: ReactNo
   const isEnabled = useEnabled(command);
   const hint = command.shortcut ? `${command.label} (${shortcutText(command.shortcut)})` : command.label;
   return (
-    <Tooltip label={hint} openDelay={400}>
-      <ActionIcon
-        variant="subtle"
-        color="gray"
-        aria-label={command.label}
-        aria-keyshortcuts={command.shortcut ? ariaShortcut(command.shortcut) : undefined}
-        disabled={!isEnabled}
-        onClick={() => void command.perform()}
-      >
-        {icon}
-      </ActionIcon>
-    </Tooltip>
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      title={hint}
+      aria-label={command.label}
+      aria-keyshortcuts={command.shortcut ? ariaShortcut(command.shortcut) : undefined}
+      disabled={!isEnabled}
+      onClick={() => void command.perform()}
+    >
+      {icon}
+    </ActionIcon>
   );
 }

@@ -1,6 +1,6 @@
 /** The page's head: its name, its promise, the palette, undo and redo, help, light or dark. */
 
-import { ActionIcon, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import IconArrowBackUp from '@tabler/icons-react/dist/esm/icons/IconArrowBackUp.mjs';
 import IconArrowForwardUp from '@tabler/icons-react/dist/esm/icons/IconArrowForwardUp.mjs';
 import IconHelp from '@tabler/icons-react/dist/esm/icons/IconHelp.mjs';
@@ -28,16 +28,15 @@ export function Header() {
         <CommandIcon command={commands.undo} icon={<IconArrowBackUp size={17} aria-hidden />} />
         <CommandIcon command={commands.redo} icon={<IconArrowForwardUp size={17} aria-hidden />} />
         <CommandIcon command={commands.openHelp} icon={<IconHelp size={17} aria-hidden />} />
-        <Tooltip label={`Use ${other} colours`} openDelay={400}>
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            aria-label={`Use ${other} colours`}
-            onClick={() => setColorScheme(other)}
-          >
-            {scheme === 'dark' ? <IconSun size={17} aria-hidden /> : <IconMoon size={17} aria-hidden />}
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          title={`Use ${other} colours`}
+          aria-label={`Use ${other} colours`}
+          onClick={() => setColorScheme(other)}
+        >
+          {scheme === 'dark' ? <IconSun size={17} aria-hidden /> : <IconMoon size={17} aria-hidden />}
+        </ActionIcon>
       </div>
     </header>
   );

@@ -1,6 +1,6 @@
 /** What the page's head says about working without a network: nothing until the service worker says that it does. */
 
-import { Button, Tooltip } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { useStore } from 'zustand';
 import styles from './offline-sign.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
@@ -25,11 +25,9 @@ export function OfflineSign() {
   return (
     <p className={styles.sign}>
       <span>Works offline, but for chat.</span>
-      <Tooltip label={why} multiline maw={280}>
-        <Button variant="default" size="compact-xs" onClick={() => void offline.complete()}>
-          Fetch 27 MB
-        </Button>
-      </Tooltip>
+      <Button variant="default" size="compact-xs" title={why} onClick={() => void offline.complete()}>
+        Fetch 27 MB
+      </Button>
     </p>
   );
 }
