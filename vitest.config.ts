@@ -14,6 +14,9 @@ export default defineConfig({
   plugins: [react()],
   optimizeDeps: { exclude: ['onnxruntime-web'] },
   test: {
+    // A hang ends; a busy machine does not fail what it only slows.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
       {
         extends: true,

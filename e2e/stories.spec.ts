@@ -48,6 +48,14 @@ test('stories260K alone', async ({ page }) => {
     const turn = studio.log.locator(':scope > *').last();
     await expect(turn.getByRole('paragraph').first()).toHaveText(/Tom had a red car.{10}/s, { timeout: 60_000 });
     await expect(studio.button('Send')).toBeDisabled();
+    // Escape closes what is open, and leaves the reply alone.
+    const menu = page.getByRole('dialog', { name: 'Conversations' });
+    await page.locator('[aria-haspopup="dialog"][aria-label^="Conversations"]').click();
+    await expect(menu).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(menu).toBeHidden();
+    await expect(studio.button('Stop')).toBeEnabled();
+    await expect(turn).not.toContainText('stopped');
     const began = Date.now();
     await studio.button('Stop').click();
     await expect(turn).toContainText('stopped');

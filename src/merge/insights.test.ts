@@ -150,6 +150,21 @@ describe('insights', () => {
     expect(found.has('shared')).toBe(false);
   });
 
+  it('of a small model of another run whose norms are the same: that it is none of the family', async () => {
+    // Where a base has norms of 1, they hold most of its size; no training run moves them far.
+    const norm = (tensor: string) => /norm/.test(tensor);
+    const [base, other] = [random(78), random(77)];
+    const found = await insightsOfFamily(
+      { a: (tensor, _i, own) => (norm(tensor) ? 0 : (other() - 0.5) / 4 - own) },
+      { baseOf: (tensor) => (norm(tensor) ? 4 : (base() - 0.5) / 4) },
+    );
+    expect([...found.keys()][0]).toBe('not-siblings');
+    expect(found.get('not-siblings')?.sentence).toMatch(
+      / 1\.[345] times the base’s own size in half of the weights or more\./,
+    );
+    expect(found.has('close') || found.has('embeddings')).toBe(false);
+  });
+
   it('of a model that moved much further than the next', async () => {
     const found = await insightsOfFamily({ a: noise(2), b: noise(3, 0.04), c: noise(4) });
     expect(found.get('unequal')?.models).toEqual(['b']);

@@ -3,6 +3,7 @@
  * is `pair-insights.ts`. Not the figures (`surveying.ts`), nor which recipe follows from them (`recommend.ts`).
  */
 
+import { distancesOf } from './distance.ts';
 import { baseName, insight, movedModels, namesOf, percentText, timesText, whoText } from './insight-words.ts';
 import { apart, moduleFilter, opposites, sameChanges, sharedChanges } from './pair-insights.ts';
 import type { Insight } from './survey.ts';
@@ -89,7 +90,10 @@ function withoutBase(figures: SurveyFigures): Insight[] {
 }
 
 function strangers(figures: SurveyFigures): Insight[] {
-  const changeOf = (k: number) => figures.totals.relativeChange[k] ?? Number.NaN;
+  const distances = distancesOf(figures);
+  const changeOf = (k: number) => distances[k]?.size ?? Number.NaN;
+  const halfOf = (models: readonly number[]) =>
+    models.some((k) => distances[k]?.isOfHalf) ? ' in half of the weights or more' : '';
   const all = figures.models.map((_, k) => k);
   const told = all.filter((k) => changeOf(k) >= STRANGER_CHANGE);
   const doubtful = all.filter((k) => changeOf(k) >= FAR_CHANGE && changeOf(k) < STRANGER_CHANGE);
@@ -97,13 +101,13 @@ function strangers(figures: SurveyFigures): Insight[] {
   if (told.length > 0) {
     const names = namesOf(figures, told);
     const size = `${told.length > 1 ? 'at least ' : ''}${timesText(Math.min(...told.map(changeOf)))}`;
-    const sentence = `${listedNames(names)} and ${baseName(figures)} are not siblings: the difference is ${size} the base’s own size. Models of different training runs rarely blend well.`;
+    const sentence = `${listedNames(names)} and ${baseName(figures)} are not siblings: the difference is ${size} the base’s own size${halfOf(told)}. Models of different training runs rarely blend well.`;
     out.push(insight('not-siblings', 'warning', sentence, names));
   }
   if (doubtful.length > 0) {
     const names = namesOf(figures, doubtful);
     const size = `${doubtful.length > 1 ? 'up to ' : ''}${percentText(Math.max(...doubtful.map(changeOf)))}`;
-    const sentence = `${listedNames(names)} moved far from ${baseName(figures)}, by ${size} of its size: long training, or another training run. Try a blend before you rely on it.`;
+    const sentence = `${listedNames(names)} moved far from ${baseName(figures)}, by ${size} of its size${halfOf(doubtful)}: long training, or another training run. Try a blend before you rely on it.`;
     out.push(insight('far-from-base', 'warning', sentence, names));
   }
   return out;
@@ -237,8 +241,11 @@ function embeddings({ figures, moved, parts }: Ground): Insight[] {
   );
   const isChanged = (t: number, k: number) => (figures.rmsChange[t * figures.models.length + k] ?? 0) > 0;
   const hasChanged = (k: number) => tensors.some((t) => isChanged(t, k));
-  const changed = moved.filter(hasChanged);
+  // Of a model of another training run everything is different.
+  const isFineTune = (k: number) => !((distancesOf(figures)[k]?.size ?? 0) >= STRANGER_CHANGE);
+  const changed = moved.filter((k) => hasChanged(k) && isFineTune(k));
   const others = moved.filter((k) => !hasChanged(k));
+  if (changed.length === 0) return [];
   // Where the others changed a part only, or these nothing else, that was said.
   if (others.some((k) => parts.has(k)) || changed.every((k) => parts.has(k))) return [];
   const names = namesOf(figures, changed);
@@ -251,7 +258,8 @@ function embeddings({ figures, moved, parts }: Ground): Insight[] {
 
 function close({ figures, moved }: Ground): Insight[] {
   const changes = moved.map((k) => figures.totals.relativeChange[k] ?? Number.NaN);
-  if (changes.length === 0 || !changes.every((change) => change < CLOSE_CHANGE)) return [];
+  const distances = distancesOf(figures);
+  if (changes.length === 0 || !moved.every((k) => (distances[k]?.size ?? Number.NaN) < CLOSE_CHANGE)) return [];
   const names = namesOf(figures, moved);
   const [low, high] = [percentText(Math.min(...changes)), percentText(Math.max(...changes))];
   const figure = low === high ? low : `${low} to ${high}`;

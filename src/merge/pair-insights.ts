@@ -4,6 +4,7 @@
  */
 
 import { pairOf } from './change-sums.ts';
+import { distancesOf } from './distance.ts';
 import { cosineText, insight, namesOf, percentText } from './insight-words.ts';
 import type { Insight } from './survey.ts';
 import { byModule, filterOf, listedNames, moduleWords } from './survey-parts.ts';
@@ -131,7 +132,7 @@ export function apart(figures: SurveyFigures, moved: readonly number[]): Insight
 /** Pairs with part of their change in common. */
 export function sharedChanges(figures: SurveyFigures): Insight[] {
   // Models of other training runs share their distance from the base, and no change.
-  const isFineTune = (k: number) => !((figures.totals.relativeChange[k] ?? 0) >= STRANGER_CHANGE);
+  const isFineTune = (k: number) => !((distancesOf(figures)[k]?.size ?? 0) >= STRANGER_CHANGE);
   const shared = pairsIn(figures)
     .filter(({ cosine }) => cosine >= SHARED_COSINE && cosine < SAME_COSINE)
     .filter(({ j, k }) => isFineTune(j) && isFineTune(k))

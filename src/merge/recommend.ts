@@ -5,6 +5,7 @@
  */
 
 import type { Scalar } from '../recipe/recipe.ts';
+import { distancesOf } from './distance.ts';
 import { cosineText, movedModels, namesOf, percentText, timesText } from './insight-words.ts';
 import { outlierOf } from './insights.ts';
 import { isDisjoint, opposedPairs, type Pair, pairsIn } from './pair-insights.ts';
@@ -33,7 +34,7 @@ export function recommendedStart(figures: SurveyFigures): RecommendedStart | nul
   const moved = movedModels(figures);
   const [first] = moved;
   if (first === undefined) return null;
-  const far = moved.filter((k) => (figures.totals.relativeChange[k] ?? 0) >= FAR_CHANGE);
+  const far = moved.filter((k) => (distancesOf(figures)[k]?.size ?? 0) >= FAR_CHANGE);
   // With slices not all models meet in a tensor; what was not compared is not spoken of.
   const pairs = pairsIn(figures);
   if (figures.models.length === 1) return ofOne(figures, first, far.length > 0);
@@ -71,12 +72,13 @@ function changeText(change: number): string {
 
 function ofOne(figures: SurveyFigures, model: number, isFar: boolean): RecommendedStart {
   const name = figures.models[model] ?? '';
-  const change = changeText(figures.totals.relativeChange[model] ?? Number.NaN);
+  const change = changeText(distancesOf(figures)[model]?.size ?? Number.NaN);
   if (isFar) {
     const reason = `${name} differs from the base${change}, so that a blend of the two may well fail. Of all ways, the one along the arc keeps the weights’ length; start halfway.`;
     return start('slerp', reason, { t: HALFWAY });
   }
-  const reason = `One fine-tune, which changed the base${change}. Half of that change keeps something of both; a weight of 1 is the fine-tune itself.`;
+  const whole = changeText(figures.totals.relativeChange[model] ?? Number.NaN);
+  const reason = `One fine-tune, which changed the base${whole}. Half of that change keeps something of both; a weight of 1 is the fine-tune itself.`;
   return start('task_arithmetic', reason, {}, { [name]: { weight: HALFWAY } });
 }
 
@@ -88,7 +90,7 @@ function ofOneAmongMany(figures: SurveyFigures, model: number): RecommendedStart
 
 function ofStrangers(figures: SurveyFigures, far: readonly number[]): RecommendedStart {
   const names = listedNames(namesOf(figures, far));
-  const change = changeText(Math.max(...far.map((k) => figures.totals.relativeChange[k] ?? 0)));
+  const change = changeText(Math.max(...far.map((k) => distancesOf(figures)[k]?.size ?? 0)));
   const [differ, most] = far.length === 1 ? ['differs', change] : ['differ', change.replace(' by ', ' by up to ')];
   const reason = `${names} ${differ} from the base${most}: sums of changes will most likely fail. A mean of directions keeps the weights’ length; expect little, and try it.`;
   return start('karcher', reason);

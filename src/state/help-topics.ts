@@ -4,8 +4,10 @@
  */
 
 import { METHODS } from '../methods/index.ts';
-import { FAMILIES, type Method, type Parameter } from '../methods/method.ts';
+import { FAMILIES, type Method, type Parameter, type Preset } from '../methods/method.ts';
+import { plainWords } from '../methods/plain-words.ts';
 import type { Command, Commands } from './commands.ts';
+import { MAP_KEYS } from './map-keys.ts';
 
 /** A row of a list: what is explained, and the explanation. `keys`: the term is a shortcut to press. */
 export interface HelpRow {
@@ -36,6 +38,9 @@ function block(part: Partial<HelpBlock>): HelpBlock {
 const word = (term: string, text: string): HelpRow => ({ term, text, kind: 'word' });
 const code = (term: string, text: string): HelpRow => ({ term, text, kind: 'code' });
 const keys = (term: string, text: string): HelpRow => ({ term, text, kind: 'keys' });
+
+/** A phrase of a list as a sentence. */
+const sentence = (phrase: string) => `${phrase.charAt(0).toUpperCase()}${phrase.slice(1)}.`;
 
 const START = block({
   paragraphs: [
@@ -82,13 +87,8 @@ const MAP = block({
     'Rows are layers, columns are modules, and each model has a cell in each of them. A cell says how much the model counts there. A mark on a cell means that it was set by hand.',
   ],
   rows: [
-    keys('Arrow keys', 'Move from cell to cell.'),
-    keys('Home, End', 'First and last cell of the row.'),
-    keys('Page Up, Page Down', 'Up and down by several rows.'),
-    keys('+, -', 'A little more, a little less.'),
-    keys('Enter', 'Write the number.'),
-    keys('Delete', 'Back to what the method says.'),
-    word('Drag', 'Up for more, down for less.'),
+    ...MAP_KEYS.map(({ key, what }) => keys(key, sentence(what))),
+    word('Drag', 'Up for more, down for less; with the brush it paints.'),
   ],
 });
 
@@ -173,10 +173,15 @@ function methodBlock(method: Method): HelpBlock {
     title: method.title,
     paragraphs: [
       `${method.summary} Takes ${takes(method)}. In a recipe: ${method.name}.${method.inMergekit ? '' : ' Not in mergekit.'}`,
-      ...(method.differences ?? []),
+      ...(method.differences ?? []).map(plainWords),
     ],
-    rows: [...shared, ...own],
+    rows: [...shared, ...own, ...(method.presets ?? []).map(presetRow)],
   });
+}
+
+/** A preset, and when to use it. */
+function presetRow({ name, when }: Preset): HelpRow {
+  return word(`Preset: ${name}`, when);
 }
 
 /** What takes part in a merge by a method. */
@@ -188,7 +193,10 @@ function takes({ base, models: { min, max } }: Method): string {
 
 function parameterRow(name: string, parameter: Parameter, isPerModel: boolean): HelpRow {
   const facts = [...(isPerModel ? ['one per model'] : []), ...factsOf(parameter)];
-  return code(name, `${parameter.help}${facts.length > 0 ? ` (${facts.join('; ')})` : ''}${optionsOf(parameter)}`);
+  return code(
+    name,
+    `${plainWords(parameter.help)}${facts.length > 0 ? ` (${facts.join('; ')})` : ''}${optionsOf(parameter)}`,
+  );
 }
 
 /** Range and default, in words. */

@@ -60,4 +60,30 @@ describe('turns', () => {
     await outcomes;
     expect(await turns.take('blend', async () => 'after')).toBe('after');
   });
+
+  it('tell at once of a stop of what only reads, and begin the next when it has ended', async () => {
+    const turns = new Turns();
+    const seen: string[] = [];
+    let end: () => void = () => undefined;
+    const onDevice = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const began = new Promise<void>((resolve) => {
+      const reading = turns.take('survey', async () => {
+        resolve();
+        await onDevice;
+        seen.push('ended');
+      });
+      reading.catch(({ code }) => seen.push(code));
+    });
+    await began;
+    turns.take('blend', async () => seen.push('never')).catch(() => seen.push('not begun'));
+    await turns.cancel();
+    const next = turns.take('blend', async () => seen.push('next'));
+    await Promise.resolve();
+    expect(seen).toEqual(['cancelled', 'not begun']);
+    end();
+    await next;
+    expect(seen).toEqual(['cancelled', 'not begun', 'ended', 'next']);
+  });
 });

@@ -6,13 +6,14 @@ import { type Conversation, pathOf } from '../state/conversation.ts';
 import { splitThinking } from '../chat/thinking.ts';
 import styles from './chat-log.module.css';
 import { ChatTurn } from './chat-turn.tsx';
+import { followedTop } from './log-follow.ts';
 import type { ReplyView } from './reply-text.tsx';
 import { useChat, usePacedChat } from './workbench-context.ts';
 
-/** The log follows new text while its end is within this distance. */
+/** The log follows new text while it is no further than this from where it would stand. */
 const FOLLOW_PX = 48;
-/** Below the text that is followed. */
-const END_PX = 10;
+/** Above and below what is followed. */
+const MARGIN_PX = 10;
 /** More than this of a reply is not read aloud by itself. */
 const MAX_SPOKEN_CHARS = 1000;
 
@@ -27,7 +28,7 @@ export function ChatLog({ view }: { view: ReplyView }) {
     follows.current = true;
   }, [conversation.id, path.length]);
   useEffect(() => {
-    if (follows.current && log.current) log.current.scrollTop = repliesEnd(log.current) - log.current.clientHeight;
+    if (follows.current && log.current) log.current.scrollTop = wantedTop(log.current);
   }, [path, view]);
 
   return (
@@ -43,8 +44,9 @@ export function ChatLog({ view }: { view: ReplyView }) {
         tabIndex={0}
         className={styles.log}
         onScroll={(event) => {
-          const { scrollTop, clientHeight } = event.currentTarget;
-          follows.current = repliesEnd(event.currentTarget) - scrollTop - clientHeight < FOLLOW_PX;
+          const { scrollTop } = event.currentTarget;
+          // Further down a person may be reading the columns below.
+          follows.current = Math.abs(wantedTop(event.currentTarget) - scrollTop) < FOLLOW_PX;
         }}
       >
         {path.map((turn) => (
@@ -56,12 +58,21 @@ export function ChatLog({ view }: { view: ReplyView }) {
   );
 }
 
-/** Where the newest replies end, in the log's own px. What is said about them below must not push them out of sight. */
-function repliesEnd(log: HTMLElement): number {
+/**
+ * Where the log stands while it follows the newest replies, in its own px. What is said about them below must not push
+ * them out of sight.
+ */
+function wantedTop(log: HTMLElement): number {
   const replies = log.lastElementChild?.querySelector('[data-replies]');
-  if (!replies) return log.scrollHeight;
-  const end = replies.getBoundingClientRect().bottom - log.getBoundingClientRect().top + log.scrollTop;
-  return Math.min(log.scrollHeight, end + END_PX);
+  const first = replies?.firstElementChild?.getBoundingClientRect();
+  if (!replies || !first) return log.scrollHeight - log.clientHeight;
+  const origin = log.getBoundingClientRect().top - log.scrollTop;
+  const place = {
+    firstTop: first.top - origin - MARGIN_PX,
+    firstBottom: first.bottom - origin + MARGIN_PX,
+    end: Math.min(log.scrollHeight, replies.getBoundingClientRect().bottom - origin + MARGIN_PX),
+  };
+  return Math.min(followedTop(place, log.clientHeight), log.scrollHeight - log.clientHeight);
 }
 
 /** Reads finished replies aloud: once, when the last of them has ended. */

@@ -12,7 +12,7 @@ export function shortcutText(shortcut: string): string {
   // A question mark is typed with Shift on most keyboards, and nobody calls it that.
   if (shortcut === 'shift+?') return '?';
   return shortcut
-    .replace('mod', isMac ? '⌘' : 'Ctrl')
+    .replaceAll('mod', isMac ? '⌘' : 'Ctrl')
     .replace('shift', 'Shift')
     .replace('Escape', 'Esc');
 }

@@ -212,7 +212,10 @@ function Rename({ filter, taken, tensors, onDone }: RenameProps) {
         ref={(input) => input?.focus()}
         onChange={(event) => setWords(event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key === 'Escape') onDone(null);
+          if (event.key !== 'Escape') return;
+          // Not for whoever listens beyond the field: Escape also stops a reply.
+          event.preventDefault();
+          onDone(null);
         }}
       />
       <Button type="submit" variant="default" size="compact-xs" disabled={!isFine}>

@@ -4,6 +4,7 @@ import { ActionIcon, Popover } from '@mantine/core';
 import IconHelp from '@tabler/icons-react/dist/esm/icons/IconHelp.mjs';
 import { type ReactNode, useState } from 'react';
 import type { Method, Parameter } from '../methods/method.ts';
+import { plainWords } from '../methods/plain-words.ts';
 import styles from './method-panel-help.module.css';
 import { takesText } from './method-groups.ts';
 
@@ -60,7 +61,7 @@ export function ParameterHelp({ name, parameter, isPerModel = false }: Parameter
         <strong>{name}</strong>
         {isPerModel && ', for each model'}
       </p>
-      <p>{parameter.help}</p>
+      <p>{plainWords(parameter.help)}</p>
       <dl>
         {parameter.kind === 'choice' &&
           parameter.options.map((option) => (
@@ -134,7 +135,7 @@ export function MethodHelp({ method }: { method: Method }) {
           <summary>How it differs from mergekit’s</summary>
           <ul>
             {differences.map((difference) => (
-              <li key={difference}>{difference}</li>
+              <li key={difference}>{plainWords(difference)}</li>
             ))}
           </ul>
         </details>

@@ -30,6 +30,15 @@ export function isSingleKey(shortcut: string): boolean {
   return !/\b(mod|ctrl|meta|alt)\b/.test(shortcut) && shortcut !== 'Escape';
 }
 
+/** What lies over the page and is closed by Escape, and the button that has opened one. */
+const LAYER = '[role="dialog"], [role="menu"]';
+const OPENER = '[aria-haspopup][aria-expanded="true"]';
+
+/** Whether Escape, pressed there, closes something. To be asked before anything has been closed. */
+export function isClosedByEscape(target: Pick<Element, 'closest'>): boolean {
+  return target.closest(LAYER) !== null || target.closest(OPENER) !== null;
+}
+
 /** Whether a shortcut gives way to the field that has the focus. */
 export function givesWay(shortcut: string, target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;

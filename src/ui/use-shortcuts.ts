@@ -1,14 +1,25 @@
 /** The keyboard shortcuts: those that the commands declare, and nothing else. */
 
 import { type HotkeyItem, useHotkeys } from '@mantine/hooks';
-import { useMemo } from 'react';
+import { useEffect, useMemo } from 'react';
 import type { Command } from '../state/commands.ts';
 import type { View } from '../state/view.ts';
-import { givesWay } from './shortcut-rule.ts';
+import { givesWay, isClosedByEscape } from './shortcut-rule.ts';
 import { useWorkbench } from './workbench-context.ts';
+
+/** Presses of Escape that close something; by the time the shortcut hears of them it may be closed already. */
+const closing = new WeakSet<KeyboardEvent>();
+
+function lookBeforeAnythingCloses(event: KeyboardEvent): void {
+  if (event.key === 'Escape' && event.target instanceof Element && isClosedByEscape(event.target)) closing.add(event);
+}
 
 export function useShortcuts(): void {
   const { commands, view } = useWorkbench();
+  useEffect(() => {
+    document.addEventListener('keydown', lookBeforeAnythingCloses, true);
+    return () => document.removeEventListener('keydown', lookBeforeAnythingCloses, true);
+  }, []);
   const hotkeys = useMemo(
     () =>
       Object.values<Command>(commands).flatMap((command): HotkeyItem[] => {
@@ -23,7 +34,8 @@ export function useShortcuts(): void {
 }
 
 function run(command: Command, shortcut: string, view: View, event: KeyboardEvent): void {
-  if (event.defaultPrevented) return;
+  // One press does one thing: what it closes does not stop the reply as well.
+  if (event.defaultPrevented || closing.has(event)) return;
   // What lies over the page has its own keys; the palette's shortcut closes it again.
   if (view.store.getState().overlay !== null && command.name !== 'openPalette') {
     // Else the browser would undo, or save, what lies under it.

@@ -44,17 +44,29 @@ export function only(pattern: RegExp, change: Change): Change {
   return (tensor, i, base) => (pattern.test(tensor) ? change(tensor, i, base) : 0);
 }
 
+/** What a family is made of. */
+export interface FamilyOptions {
+  readonly layers?: number;
+  readonly dtype?: BlendedDtype;
+  /** The next value of the base in a tensor. */
+  readonly baseOf?: (tensor: string) => number;
+}
+
+/** Numbers between −⅛ and ⅛. */
+function small(next: () => number): () => number {
+  return () => (next() - 0.5) / 4;
+}
+
 /** A base named `base` and a model for each change, by its name. */
 export function familyOf(
   changes: Readonly<Record<string, Change>>,
-  { layers = 4, dtype = 'F32' }: { readonly layers?: number; readonly dtype?: BlendedDtype } = {},
+  { layers = 4, dtype = 'F32', baseOf = small(random(1)) }: FamilyOptions = {},
 ): Checkpoint[] {
   const shapes = shapesOf(layers);
-  const next = random(1);
   const base = new Map(
     Object.entries(shapes).map(([name, shape]) => {
       const elements = shape.reduce((a, b) => a * b, 1);
-      return [name, Float64Array.from({ length: elements }, () => (next() - 0.5) / 4)] as const;
+      return [name, Float64Array.from({ length: elements }, () => baseOf(name))] as const;
     }),
   );
   const models = Object.entries(changes).map(([name, change]) => {
