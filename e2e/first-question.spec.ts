@@ -76,7 +76,7 @@ test('on a phone the merged answer stays in sight while its parents answer', asy
     await expect(studio.column(name).getByText(text, { exact: true })).toBeVisible({ timeout: REPLIES_MS });
   }
   await studio.replied();
-  await expect(studio.column('Merged model, blend 1').getByText('P-I-L-U-T', { exact: true })).toBeInViewport();
+  await expect(studio.column('Merged model').getByText('P-I-L-U-T', { exact: true })).toBeInViewport();
   for (const name of Object.keys(parents)) await expect(studio.column(name)).toBeInViewport({ ratio: 0.9 });
   await expectNoSidewaysScroll(page);
 });

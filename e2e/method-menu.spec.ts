@@ -60,9 +60,7 @@ test('a method that takes one model asks which', async ({ page }) => {
   await studio.method.selectOption({ label: 'SLERP' });
   await question.getByRole('radio', { name: 'parrot-spell' }).check();
   await question.getByRole('button', { name: 'Use SLERP' }).click();
-  await studio.expectRecipe(
-    /merge_method: slerp\nbase_model: parrot-base\nmodels:\n {2}- model: parrot-spell\n/,
-  );
+  await studio.expectRecipe(/merge_method: slerp\nbase_model: parrot-base\nmodels:\n {2}- model: parrot-spell\n/);
   await expect(studio.map).toBeVisible();
   await expect(page.getByText('SLERP has no weights to set by hand; they follow from t.')).toBeVisible();
 

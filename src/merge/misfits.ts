@@ -58,7 +58,7 @@ function pairFindings(group: readonly Misfit[], slots: readonly Slot[]): Finding
         'nothing-shared',
         prefixSentence(donor, other) ??
           prefixSentence(other, donor) ??
-          `${other.name} and ${donor.name} share no tensor name: they are different architectures and cannot be merged.`,
+          `${other.name} and ${donor.name} share no tensor name: they are different architectures. Merge fine-tunes of one base only.`,
         names(lacked),
       ),
     ];

@@ -56,7 +56,8 @@ function wholeOf(figures: SurveyFigures): Extent {
 class Extent {
   readonly layers = new Set<number>();
   readonly modules = new Set<number>();
-  readonly leaves = new Set<string>();
+  /** By module: what is in it, the experts of one kind as one. */
+  readonly leaves = new Map<number, Set<string>>();
   readonly outside = new Set<string>();
 
   add(figures: SurveyFigures, t: number): void {
@@ -68,7 +69,10 @@ class Extent {
     }
     this.layers.add(layer);
     this.modules.add(module);
-    this.leaves.add(leafOf(figures.tensors[t] ?? ''));
+    const leaf = kindOf(leafOf(figures.tensors[t] ?? ''));
+    const leaves = this.leaves.get(module);
+    if (leaves) leaves.add(leaf);
+    else this.leaves.set(module, new Set([leaf]));
   }
 }
 
@@ -78,6 +82,11 @@ function leafOf(tensor: string): string {
   return layerPath === null ? tensor : tensor.slice(layerPath.length + 1).replace(/\.(weight|bias)$/, '');
 }
 
+/** `mlp.experts.up_proj` of `mlp.experts.59.up_proj`. */
+function kindOf(leaf: string): string {
+  return leaf.replace(/\.\d+(?=\.)/g, '');
+}
+
 /** The part of which these tensors are all, or some in every module and layer; null where it is too mixed to name. */
 export function partOf(figures: SurveyFigures, tensors: readonly number[]): Part | null {
   const all = wholeOf(figures);
@@ -85,10 +94,8 @@ export function partOf(figures: SurveyFigures, tensors: readonly number[]): Part
   for (const t of tensors) own.add(figures, t);
   const names: string[] = [];
   if (own.layers.size > 0) {
-    const leaves = leavesOf(own, all, figures);
-    const modules = [...new Set([...own.modules].map((m) => moduleWords(figures.moduleNames[m] ?? '')))];
-    const inside = leaves.length > 0 && leaves.length <= MOST_NAMES ? leaves : modules;
-    const isAll = own.modules.size === all.modules.size && leaves.length === 0;
+    const inside = [...new Set(insideOf(own, all, figures))];
+    const isAll = own.modules.size === all.modules.size && isWhole(own, all);
     if (!isAll && inside.length > MOST_NAMES) return null;
     const where = layerWords(
       [...own.layers].sort((a, b) => a - b),
@@ -102,13 +109,27 @@ export function partOf(figures: SurveyFigures, tensors: readonly number[]): Part
   return names.length === 0 ? null : { words: listed(names), filter: filterOf(figures, tensors) };
 }
 
-/** The leaves of one module where not all of them take part; empty where they do, or there are several modules. */
-function leavesOf(own: Extent, all: Extent, figures: SurveyFigures): string[] {
-  const [module, ...others] = [...own.modules];
-  if (module === undefined || others.length > 0) return [];
-  const name = figures.moduleNames[module] ?? '';
-  const ofModule = [...all.leaves].filter((leaf) => leaf === name || leaf.startsWith(`${name}.`));
-  return ofModule.length === own.leaves.size ? [] : [...own.leaves].map((leaf) => leaf.slice(name.length + 1) || leaf);
+/** Whether nothing of these modules is left out. */
+function isWhole(own: Extent, all: Extent): boolean {
+  return [...own.leaves].every(([module, leaves]) => leaves.size === all.leaves.get(module)?.size);
+}
+
+const EXPERT = /^[^.]+\.experts\./;
+
+/** What takes part in the layers: modules, and where not all of one does, what of it, if that can be named. */
+function insideOf(own: Extent, all: Extent, figures: SurveyFigures): string[] {
+  const isAlone = own.modules.size === 1;
+  return [...own.leaves].flatMap(([module, leaves]) => {
+    const name = figures.moduleNames[module] ?? '';
+    const every = [...(all.leaves.get(module) ?? [])];
+    if (leaves.size === every.length) return [moduleWords(name)];
+    const experts = every.filter((leaf) => EXPERT.test(leaf));
+    const hasExperts = experts.length > 0 && experts.every((leaf) => leaves.has(leaf));
+    const others = [...leaves].filter((leaf) => !hasExperts || !EXPERT.test(leaf));
+    const named = others.map((leaf) => (isAlone ? leaf.slice(name.length + 1) || leaf : leaf));
+    const words = [...(hasExperts ? ['the experts'] : []), ...named];
+    return words.length <= MOST_NAMES ? words : [moduleWords(name)];
+  });
 }
 
 /** ` of layers 10–20`; empty where it is all of them. */

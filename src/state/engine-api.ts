@@ -246,11 +246,7 @@ export interface EngineApi {
   /** Names of the tensors that a recipe merges, in the result's order, from headers alone. Rejects where it cannot be merged. */
   tensors(recipeText: string): Promise<readonly string[]>;
   /** The weights map of a recipe; measures first where statistics are needed and not kept yet. */
-  weigh(
-    recipeText: string,
-    onProgress: (progress: Progress) => void,
-    detail?: MapDetail,
-  ): Promise<WeightsMap>;
+  weigh(recipeText: string, onProgress: (progress: Progress) => void, detail?: MapDetail): Promise<WeightsMap>;
   /**
    * What the models changed, tensor by tensor; measures first where that is not known yet. It does not depend on the
    * recipe's weights.

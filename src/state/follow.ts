@@ -51,6 +51,8 @@ export function follow(studio: Studio, view: View = createView()): Follower {
   /** Changes that are being followed. */
   let settling = 0;
   let heldBack = 0;
+  /** Whether anything changed that was not followed while it was held back. */
+  let isOwed = false;
   let measuredKey: string | null = null;
 
   const later = () => {
@@ -111,7 +113,10 @@ export function follow(studio: Studio, view: View = createView()): Follower {
       set({ map: null, awaitsMeasure: false });
       return;
     }
-    if (heldBack > 0) return;
+    if (heldBack > 0) {
+      isOwed = true;
+      return;
+    }
     const follows = plan.mode === 'resident' || (plan.mode === 'cached' && plan.readBytes <= AUTO_REREAD_BYTES);
     const reblend = async () => {
       if (!isStale() && isLive && follows && (blending ?? get().blendText) !== text) await blend(text, recipe, isStale);
@@ -182,6 +187,9 @@ export function follow(studio: Studio, view: View = createView()): Follower {
       heldBack++;
       return () => {
         heldBack--;
+        // What was stopped before is not begun again because something else has ended.
+        if (heldBack > 0 || !isOwed) return;
+        isOwed = false;
         later();
       };
     },

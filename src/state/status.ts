@@ -55,9 +55,11 @@ export function saveObstacle(state: StudioState): string | null {
   const { checkpoints, text, problems, checkFault, check } = state;
   if (checkpoints.length === 0) return 'Open a base model and its fine-tunes to merge them.';
   if (text.trim() === '') {
-    return checkpoints.length === 1
+    const [first, second] = checkpoints;
+    if (second) return 'The recipe is empty. Undo, open a recipe, or write one.';
+    return first?.chatObstacle === null
       ? 'Open a second checkpoint to merge; this one can be talked to.'
-      : 'The recipe is empty.';
+      : 'Open a second checkpoint to merge.';
   }
   const [problem] = problems;
   if (problem) return `The recipe has an error in line ${problem.line}, column ${problem.column}: ${problem.message}`;

@@ -1,7 +1,7 @@
 /** When the page asks for a survey, and what becomes of answers that come late, wrong or not at all. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CancelledFault, MissingFault } from '../bytes/fault.ts';
+import { CancelledFault, MalformedFault, MissingFault } from '../bytes/fault.ts';
 import { setMethod, setParameter } from '../recipe/yaml.ts';
 import type { Survey } from './engine-api.ts';
 import { checkpoint, checkReport, engineDouble, weightsMap } from './engine-double.ts';
@@ -170,6 +170,19 @@ describe('failures', () => {
     await settle();
     expect(asked()).toBe(2);
     expect(state()).toMatchObject({ isBusy: true, fault: null });
+  });
+
+  it('of the map do not keep the survey away: it tells of a broken tensor, and of all the others', async () => {
+    const { view, asked, survey, answer, state } = await bench({ readBytes: AUTO_MEASURE_BYTES + 1 });
+    answer('weigh', () => {
+      throw new MalformedFault('up_proj holds NaN in tiny-shout, so it cannot be measured.');
+    });
+    view.change({ centre: 'models' });
+    const measured = survey.measure();
+    await settle();
+    expect(asked()).toBe(1);
+    expect(state().isBusy).toBe(true);
+    void measured;
   });
 
   it('of being stopped are not begun again by themselves', async () => {

@@ -209,7 +209,9 @@ export function createSurveyStore(studio: Studio, follower: Follower, view: View
       allowedKey = here()?.key ?? null;
       // The map comes with it, and the survey after the map.
       if (page().awaitsMeasure) await follower.measure();
-      if (!get().isBusy && get().awaitsMeasure && !page().awaitsMeasure) await ask();
+      // Where weights cannot be measured, for NaN in one tensor, say, the survey tells of it and of all the others.
+      const isTried = !page().awaitsMeasure || page().fault !== null;
+      if (!get().isBusy && get().awaitsMeasure && isTried) await ask();
     },
     choose,
     stop() {

@@ -16,6 +16,7 @@ import {
   saveReport,
   weightsMap,
 } from './engine-double.ts';
+import { mapAbsence, mapIsComing } from './map-absence.ts';
 import { mergeObstacle, statusOf } from './status.ts';
 import type { Surroundings } from './surroundings.ts';
 import { createWorkbench } from './workbench.ts';
@@ -88,6 +89,25 @@ describe('opening', () => {
     await open(['only']);
     expect(state().text).toBe('');
     expect(mergeObstacle(state())).toMatch(/second checkpoint/);
+    expect(mapAbsence(state())).toMatch(/second checkpoint/);
+  });
+
+  it('does not say so of one that cannot be talked to', async () => {
+    const { state, answer, studio } = bench();
+    answer('add', () => ({ added: [{ ...checkpoint('only'), chatObstacle: 'It has no config.json.' }], faults: [] }));
+    await studio.open(NO_FILE);
+    expect(mergeObstacle(state())).toBe('Open a second checkpoint to merge.');
+  });
+
+  it('says what to do where the recipe is empty or cannot be read', async () => {
+    const { state, open, studio } = bench();
+    await open(FAMILY);
+    studio.edit(() => '');
+    expect(mergeObstacle(state())).toMatch(/Undo, open a recipe/);
+    expect(mapAbsence(state())).toMatch(/Undo, or open a recipe/);
+    studio.edit(() => 'merge_method: nothing\n');
+    expect(mapAbsence(state())).toMatch(/once the recipe below can be read/);
+    expect(mapIsComing(state())).toBe(false);
   });
 
   it('takes a checkpoint that comes later into the blend, undoably', async () => {
@@ -409,6 +429,25 @@ describe('merging', () => {
     b.of('weigh')[0]?.reject(new DOMException('stopped', 'AbortError'));
     await vi.advanceTimersByTimeAsync(0);
     expect(b.state().fault).toBeNull();
+    expect(b.commands.measure.isEnabled()).toBe(true);
+  });
+
+  it('does not measure again by itself, once it was stopped, because a save has ended', async () => {
+    const b = bench();
+    b.answer('check', () => checkReport());
+    b.answer('cancel', () => undefined);
+    await b.open(FAMILY);
+    await vi.advanceTimersByTimeAsync(200);
+    void b.commands.cancel.perform();
+    b.of('weigh')[0]?.reject(new DOMException('stopped', 'AbortError'));
+    await vi.advanceTimersByTimeAsync(0);
+    const saving = b.commands.save.perform();
+    await vi.advanceTimersByTimeAsync(0);
+    b.of('save')[0]?.reject(new DOMException('stopped', 'AbortError'));
+    await saving;
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(b.of('save')).toHaveLength(1);
+    expect(b.of('weigh')).toHaveLength(1);
     expect(b.commands.measure.isEnabled()).toBe(true);
   });
 

@@ -78,7 +78,14 @@ export function MethodPanel() {
 
 /** What a method does; the rest of what is known of it behind a button. */
 function MethodSentence({ method }: { method: Method | undefined }) {
-  if (!method) return <p className={styles.help}>Open a second checkpoint to choose.</p>;
+  const hasModels = useStudio((state) => state.checkpoints.length > 1);
+  if (!method) {
+    return (
+      <p className={styles.help}>
+        {hasModels ? 'Undo, or open a recipe, to choose.' : 'Open a second checkpoint to choose.'}
+      </p>
+    );
+  }
   return (
     <div className={styles.summary}>
       <p className={styles.help}>{method.summary}</p>

@@ -98,7 +98,7 @@ export function SavePanel() {
         <CommandButton command={commands.save} variant="default" icon={<IconDownload size={14} aria-hidden />} />
         <p className={styles.note}>
           {bytes === null
-            ? 'Nothing to keep yet.'
+            ? 'Nothing to keep yet: the line beside Merge says what is missing.'
             : format === 'onnx'
               ? `ONNX in ${onnxDtypes.join(', ')} for transformers.js, with config, tokenizer, recipe, model card and audit.`
               : `${bytesFigure(bytes)} of safetensors, with config, tokenizer, recipe, model card and audit.`}

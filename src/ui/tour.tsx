@@ -18,6 +18,15 @@ const PLACES: Readonly<Record<TourPlace, string>> = {
   save: 'section[aria-labelledby="output-title"]',
 };
 
+/** Everything that scrolls around these parts of the page, and how far down it is. */
+function scrolledBy(places: readonly string[]): ReadonlyMap<Element, number> {
+  const found = new Map<Element, number>();
+  for (const place of places) {
+    for (let own = document.querySelector(place); own !== null; own = own.parentElement) found.set(own, own.scrollTop);
+  }
+  return found;
+}
+
 export function TourGuide() {
   const { tour } = useWorkbench();
   const step = useView((state) => state.tourStep) ?? 0;
@@ -27,9 +36,16 @@ export function TourGuide() {
   const frame = useFrame(shown?.place ?? null);
   const [place, setPlace] = useState<CSSProperties>({ opacity: 0 });
 
+  const reached = useRef(step);
+  useEffect(() => {
+    reached.current = step;
+  }, [step]);
   useEffect(() => {
     const before = document.activeElement;
+    const scrolled = scrolledBy(Object.values(PLACES));
     return () => {
+      // Seen to its end, it leaves the page as it found it; whoever breaks off stays where they are.
+      if (reached.current === TOUR_STEPS.length - 1) for (const [element, top] of scrolled) element.scrollTop = top;
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
     };
   }, []);

@@ -17,6 +17,9 @@ export function Welcome() {
   const { commands } = useWorkbench();
   const engine = useStudio((state) => state.engine);
   const { sentence, tone, fraction } = useStatus();
+  // What was refused stands above with its remedy, and is said there.
+  const isSaidAbove = useStudio((state) => state.refusals.length > 0 && state.fault === null) && tone === 'bad';
+  const isQuiet = tone === 'idle' || isSaidAbove;
   return (
     <section aria-label="Checkpoints" className={styles.page}>
       <WelcomeBack />
@@ -44,8 +47,8 @@ export function Welcome() {
       <Refusals />
       {/* The engine's sentence, and what is under way in its place: one line that keeps its room. */}
       <div className={styles.standing}>
-        <p className={styles.status} role="status" data-tone={tone}>
-          {tone === 'idle' ? (engine?.reason ?? 'Starting the engine.') : sentence}
+        <p className={styles.status} role="status" data-tone={isQuiet ? 'idle' : tone}>
+          {isQuiet ? (engine?.reason ?? 'Starting the engine.') : sentence}
         </p>
         <Progress
           aria-label="Done"
