@@ -39,6 +39,8 @@ export interface ChatSources {
   readonly weights: ChatWeights;
   /** Most tokens of prompt and reply together; the session's default where absent. */
   readonly capacityTokens?: number;
+  /** Overrides how many tokens of a prompt are read in one run; for tests. */
+  readonly chunkTokens?: number;
   readonly signal?: AbortSignal;
 }
 

@@ -64,7 +64,6 @@ function Topic({ topic }: { topic: HelpTopic }) {
       </h3>
       {topic.blocks.map((block, index) => (
         // The blocks of a topic never change their order.
-        // oxlint-disable-next-line react/no-array-index-key
         <Block key={`${index}`} block={block} />
       ))}
     </section>

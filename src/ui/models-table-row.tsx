@@ -28,7 +28,7 @@ export const ModelsTableRow = memo(
   function ModelsTableRow({ id, survey, columns, tensor, rowIndex, top, ...row }: ModelsTableRowProps) {
     return (
       // The grid has the focus, and its keys do what a click does.
-      // oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
+      // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
       <div
         id={id}
         role="row"

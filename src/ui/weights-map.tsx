@@ -39,7 +39,6 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
       <MapToolbar map={map} isFixed={isFixed} />
       <ModelStrips map={map} />
       <div ref={wrapper} className={styles.wrapper}>
-        {/* oxlint-disable-next-line jsx-a11y/no-static-element-interactions -- the handlers belong to the grid's cells */}
         <div
           ref={scroller}
           className={styles.scroller}

@@ -264,7 +264,7 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
   });
 
   it('can be stopped while it reads, and goes on from there', async () => {
-    const mine = await Chat.open({ ...stories, weights: placed.weights });
+    const mine = await Chat.open({ ...stories, weights: placed.weights, chunkTokens: 64 });
     const long = `Once upon a time${STORY}`.repeat(6);
     const stop = new AbortController();
     const added = vi.spyOn(KeyValueCache.prototype, 'added').mockImplementation(function (this: KeyValueCache, ids) {
