@@ -83,17 +83,6 @@ test('samples come back by themselves, with recipe, undo, takes, map and convers
     await studio.expectRecipe(text);
   });
 
-  await test.step('a merge that the reload stopped is not begun again, and that is said', async () => {
-    await page.evaluate(() => {
-      const button = [...document.querySelectorAll('button')].find(({ textContent }) => textContent === 'Merge');
-      button?.click();
-      location.reload();
-    });
-    await page.waitForLoadState();
-    await expect(studio.status).toContainText('The merge was stopped by the reload. Merge again.');
-    await studio.expectRecipe(text);
-  });
-
   await test.step('a new visit offers it, and opens nothing by itself', async () => {
     await page.goto('/');
     await expect(left(page)).toContainText(/parrot-shout.*on parrot-base, with 1 take, changed just now/);

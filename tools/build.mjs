@@ -33,7 +33,16 @@ export const TARGETS = {
 };
 
 /** What a build is made of; the lockfile stands for `node_modules`. */
-const SOURCES = ['src', 'shaders', 'public', 'index.html', 'vite.config.ts', 'tsconfig.json', 'package-lock.json'];
+const SOURCES = [
+  'src',
+  'shaders',
+  'public',
+  'docs/screenshots',
+  'index.html',
+  'vite.config.ts',
+  'tsconfig.json',
+  'package-lock.json',
+];
 
 /** Beside the built files: the digest of what they were built from. vite empties the folder, so it never outlives them. */
 const STAMP = '.built-from';

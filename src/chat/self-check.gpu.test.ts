@@ -57,7 +57,7 @@ describe('the self-check', { timeout: 240_000 }, async () => {
     const started = performance.now();
     const first = selfCheck(device, architecture, NONE, count);
     const second = selfCheck(device, { ...architecture }, NONE, count);
-    expect(await first).toEqual({ chunkTokens: 256, fuses: true, captureObstacle: null, reason: '' });
+    expect(await first).toEqual({ chunkTokens: chunkTokens(device), fuses: true, captureObstacle: null, reason: '' });
     console.info(`self-check of qwen2: ${Math.round(performance.now() - started)} ms`);
     // What is known of this device without a check is what the check finds.
     expect(device.adapterInfo.architecture).toBe('swiftshader');
@@ -80,14 +80,14 @@ describe('the self-check', { timeout: 240_000 }, async () => {
     const relative = relativeOf(architecture);
     expect(relativeForms(relative, forms).size > 0).toBe(bits !== null);
     const paths = await selfCheck(device, architecture, forms, Session.open);
-    expect(paths).toEqual({ chunkTokens: 256, fuses: true, captureObstacle: null, reason: '' });
+    expect(paths).toEqual({ chunkTokens: chunkTokens(device), fuses: true, captureObstacle: null, reason: '' });
   });
 
   it('catches attention that is wrong on small subgroups, and reads in short pieces there', async () => {
     const other = await testDevice(['subgroups']);
     // Only an adapter that has them, and small, can show it; elsewhere long runs are right.
     const isSmall = other.features.has('subgroups') && other.adapterInfo.subgroupMinSize < 8;
-    expect(chunkTokens(other)).toBe(isSmall ? 31 : 256);
+    expect(chunkTokens(other)).toBe(isSmall ? 31 : 512);
     const relative = relativeOf(architectureOf('qwen2, grouped'));
     const paths = await findPaths(other, relative, NONE, Session.open, 256);
     expect(paths.chunkTokens).toBe(isSmall ? 31 : 256);
@@ -104,7 +104,7 @@ describe('the self-check', { timeout: 240_000 }, async () => {
     };
     const stale = await findPaths(device, relative, NONE, Session.open);
     expect(stale.captureObstacle).toMatch(/gave other numbers/);
-    expect(stale.chunkTokens).toBe(256);
+    expect(stale.chunkTokens).toBe(chunkTokens(device));
     CapturedStep.prototype.run = () => Promise.reject(new Error('no capture here'));
     const refused = await findPaths(device, relative, NONE, Session.open);
     CapturedStep.prototype.run = run;

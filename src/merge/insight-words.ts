@@ -20,6 +20,12 @@ export function cosineText(cosine: number): string {
   return (cosine > 0.995 && cosine < 1 ? cosine.toFixed(4) : cosine.toFixed(2)).replace('-', '−');
 }
 
+/** `below 0.01`, `at most 0.06`: the largest of some cosines; of one alone `0.06`. */
+export function largestCosineText(most: number, isOne: boolean): string {
+  if (Math.abs(most) < 0.005) return 'below 0.01';
+  return `${isOne ? '' : 'at most '}${cosineText(most)}`;
+}
+
 /** `0.4 %`, `12 %`. */
 export function percentText(share: number): string {
   const percent = share * 100;

@@ -5,7 +5,7 @@
 
 import { pairOf } from './change-sums.ts';
 import { distancesOf } from './distance.ts';
-import { cosineText, insight, namesOf, percentText } from './insight-words.ts';
+import { cosineText, insight, largestCosineText, namesOf, percentText } from './insight-words.ts';
 import type { Insight } from './survey.ts';
 import { byModule, filterOf, listedNames, moduleWords } from './survey-parts.ts';
 import {
@@ -124,7 +124,7 @@ export function apart(figures: SurveyFigures, moved: readonly number[]): Insight
   // A figure near a half looks like strife, and is what independent changes have.
   const isHalf = pairs.every(({ conflict }) => conflict >= CHANCE_SHARE);
   const chance = isHalf ? ' That nearly half of their signs differ is chance.' : '';
-  const figure = most < 0.005 ? 'below 0.01' : `${pairs.length === 1 ? '' : 'at most '}${cosineText(most)}`;
+  const figure = largestCosineText(most, pairs.length === 1);
   const sentence = `The changes of ${listedNames(names)} are nearly at right angles (cosine ${figure}): they hardly interfere and can be added up.${chance}`;
   return [insight('orthogonal', 'good', sentence, names)];
 }

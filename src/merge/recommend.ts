@@ -6,7 +6,7 @@
 
 import type { Scalar } from '../recipe/recipe.ts';
 import { distancesOf } from './distance.ts';
-import { cosineText, movedModels, namesOf, percentText, timesText } from './insight-words.ts';
+import { cosineText, largestCosineText, movedModels, namesOf, percentText, timesText } from './insight-words.ts';
 import { outlierOf } from './insights.ts';
 import { isDisjoint, opposedPairs, type Pair, pairsIn } from './pair-insights.ts';
 import type { RecommendedStart } from './survey.ts';
@@ -145,7 +145,7 @@ function ofRelatives(figures: SurveyFigures, moved: readonly number[], least: nu
 function ofOrthogonal(figures: SurveyFigures, moved: readonly number[], most: number): RecommendedStart {
   const names = listedNames(namesOf(figures, moved));
   const far = outlierOf(figures, moved);
-  const angles = `The changes of ${names} are nearly at right angles (cosine ${moved.length === 2 ? '' : 'at most '}${cosineText(most)})`;
+  const angles = `The changes of ${names} are nearly at right angles (cosine ${largestCosineText(most, moved.length === 2)})`;
   if (far) {
     const [name = ''] = namesOf(figures, [far.model]);
     const reason = `${angles}, but ${name} moved ${timesText(far.ratio)} as far as the next: a smaller weight brings it to the others’ size.`;

@@ -4,9 +4,10 @@
  * conversations first the tokens' probabilities go, then the conversations themselves.
  */
 
-import { type Chat, isReplying } from './chat-store.ts';
+import { type Chat, currentConversation, isReplying } from './chat-store.ts';
 import type { Conversation } from './conversation.ts';
 import { conversationOf, conversationValue } from './conversation-files.ts';
+import type { Visit } from './visit.ts';
 
 /** A browser's store of texts by key; both may reject, as in a private window. */
 export interface TextStore {
@@ -19,6 +20,8 @@ const VERSION = 1;
 /** Most that is kept, in UTF-16 units. */
 const MOST_CHARS = 8 * 2 ** 20;
 const MOST_CONVERSATIONS = 200;
+/** Of the conversation that is left with the page, beside the workspace in a place that holds some five million. */
+const MOST_TAB_CHARS = 2 ** 20;
 /** Changes are written after this pause. */
 const PAUSE_MS = 1000;
 
@@ -70,21 +73,39 @@ export interface KeptConversations {
   readonly stop: () => void;
 }
 
-/** Takes in what was kept, then keeps what changes. */
-export function keepConversations(chat: Chat, store: TextStore): KeptConversations {
+/**
+ * Takes in what was kept, then keeps what changes.
+ * @param visit where the last words go when the page does: the store may be too slow for that.
+ */
+export function keepConversations(
+  chat: Chat,
+  store: TextStore,
+  visit: Pick<Visit, 'talk' | 'wasReloaded'> | null = null,
+): KeptConversations {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isStopped = false;
+  /** Writes that the store has not confirmed. */
+  let writing = 0;
   const keep = () => {
     timer = undefined;
     // A reply changes the conversation with every token; it is kept when it has ended.
     if (isReplying(chat.store.getState())) return;
-    store.write(KEY, keptText(chat.store.getState().conversations)).catch(() => undefined);
+    writing++;
+    store
+      .write(KEY, keptText(chat.store.getState().conversations))
+      .catch(() => undefined)
+      .finally(() => writing--);
   };
   let stopListening = () => {};
   const begin = async () => {
     const text = await store.read(KEY).catch(() => null);
     if (isStopped) return;
-    if (text !== null) chat.take(readKept(text), false);
+    const ofTab = visit?.wasReloaded ? readKept(visit.talk.read() ?? '') : [];
+    visit?.talk.write(null);
+    const isNewer = ({ startedMs }: Conversation) => ofTab.some((own) => own.startedMs === startedMs);
+    const kept = text === null ? [] : readKept(text).filter((own) => !isNewer(own));
+    if (ofTab.length + kept.length > 0) chat.take([...ofTab, ...kept], false);
+    if (ofTab.length > 0) keep();
     stopListening = chat.store.subscribe((state, before) => {
       if (state.conversations === before.conversations && state.replying === before.replying) return;
       clearTimeout(timer);
@@ -94,6 +115,9 @@ export function keepConversations(chat: Chat, store: TextStore): KeptConversatio
   return {
     ready: begin(),
     flush() {
+      const state = chat.store.getState();
+      const isOwed = timer !== undefined || writing > 0 || isReplying(state);
+      visit?.talk.write(isOwed ? keptText([currentConversation(state)], MOST_TAB_CHARS) : null);
       if (timer === undefined) return;
       clearTimeout(timer);
       keep();

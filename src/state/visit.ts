@@ -1,5 +1,5 @@
 /**
- * Visit: what the browser tells of this visit to the page: whether it is a reload, when it ends, and two places for a
+ * Visit: what the browser tells of this visit to the page: whether it is a reload, when it ends, and places for a
  * text that can be written at the last moment. Not where work is kept for good (`workspace.ts`).
  */
 
@@ -15,6 +15,8 @@ export interface Visit {
   readonly wasReloaded: boolean;
   /** Lives as long as the tab. Written at once, also while the page goes. */
   readonly tab: TextPlace;
+  /** The same for the conversation. */
+  readonly talk: TextPlace;
   /** Lives from visit to visit. Read at once, before the first picture. */
   readonly hint: TextPlace;
   /** Calls back when the page is hidden or goes. */
@@ -22,6 +24,7 @@ export interface Visit {
 }
 
 const TAB_KEY = 'fusewright.work';
+const TALK_KEY = 'fusewright.talk';
 const HINT_KEY = 'fusewright.left';
 
 /** This window's visit. */
@@ -31,6 +34,7 @@ export function windowVisit(page: Window & typeof globalThis): Visit {
   return {
     wasReloaded: kind === 'reload' || kind === 'back_forward',
     tab: placeOf(() => page.sessionStorage, TAB_KEY),
+    talk: placeOf(() => page.sessionStorage, TALK_KEY),
     hint: placeOf(() => page.localStorage, HINT_KEY),
     onHide(callback) {
       page.addEventListener('pagehide', callback);

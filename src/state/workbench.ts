@@ -68,7 +68,7 @@ export function createWorkbench(engine: EngineApi, surroundings: Surroundings): 
   const firstQuestion = createFirstQuestion(studio, follower, chat);
   const tour = createTour(view, surroundings.store);
   const takes = createTakes(studio, chat);
-  const kept = surroundings.store ? keepConversations(chat, surroundings.store) : null;
+  const kept = surroundings.store ? keepConversations(chat, surroundings.store, surroundings.visit ?? null) : null;
   if (kept) surroundings.visit?.onHide(kept.flush);
   const conversations = kept?.ready ?? Promise.resolve();
   const mixer = createMixer(studio, view);

@@ -36,6 +36,7 @@ function browser() {
     handles,
     disk,
     tab: place(),
+    talk: place(),
     hint: place(),
     isBroken: false,
     /** What the browser says before it asks, and what the person answers. */
@@ -120,7 +121,7 @@ async function visit(own: ReturnType<typeof browser>, wasReloaded = false) {
           },
         },
     handles: handleStore,
-    visit: { wasReloaded, tab: own.tab, hint: own.hint, onHide: (callback) => hides.push(callback) },
+    visit: { wasReloaded, tab: own.tab, talk: own.talk, hint: own.hint, onHide: (callback) => hides.push(callback) },
   };
   const workbench = createWorkbench(double.engine, surroundings);
   await workbench.workspace.ready;

@@ -6,6 +6,7 @@ import { useEffect, useMemo, useRef } from 'react';
 import { type HelpBlock, type HelpRow, type HelpTopic, helpTopics } from '../state/help-topics.ts';
 import { shortcutText } from './command-button.tsx';
 import styles from './help-page.module.css';
+import { HELP_PICTURES } from './help-pictures.ts';
 import { ModalDialog } from './modal-dialog.tsx';
 import { useView, useWorkbench } from './workbench-context.ts';
 
@@ -57,6 +58,7 @@ export function HelpPage() {
 
 function Topic({ topic }: { topic: HelpTopic }) {
   const id = `help-${topic.name}`;
+  const picture = HELP_PICTURES.get(topic.name);
   return (
     <section className={styles.topic} aria-labelledby={id}>
       <h3 id={id} data-topic={topic.name} tabIndex={-1}>
@@ -66,6 +68,16 @@ function Topic({ topic }: { topic: HelpTopic }) {
         // The blocks of a topic never change their order.
         <Block key={`${index}`} block={block} />
       ))}
+      {picture && (
+        <img
+          className={styles.picture}
+          src={picture.address}
+          alt={picture.text}
+          width={1280}
+          height={800}
+          loading="lazy"
+        />
+      )}
     </section>
   );
 }

@@ -40,7 +40,7 @@ export const ReplyCard = memo(function ReplyCard({ answer, message, view, isComp
     return (
       <div className={`${styles.card} ${styles.unasked}`}>
         <div className={styles.foot}>
-          <p className={styles.caption}>This column was not asked.</p>
+          <p className={styles.caption}>{isBusy ? 'Not asked yet.' : 'This column was not asked.'}</p>
           <SmallAction
             name="Ask this column too"
             icon={IconRefresh}
