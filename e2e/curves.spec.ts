@@ -3,9 +3,9 @@
 import { join } from 'node:path';
 import { expect, type Locator, test } from '@playwright/test';
 import { linear, readModel } from '../src/cli/test/oracle.ts';
-import { writeFamily } from '../src/cli/test/tiny-checkpoint.ts';
 import { expectAccessible, expectNoSidewaysScroll } from './accessible.ts';
 import { expectNear, textOf, unpack } from './saved-model.ts';
+import { openFamily } from './own-family.ts';
 import { Studio } from './studio.ts';
 
 const RECIPE = `# A recipe of my own.
@@ -31,13 +31,8 @@ const withWeight = (...lines: string[]) =>
 
 let root: string;
 test.beforeEach(async ({ page }, info) => {
-  root = info.outputPath('family');
-  await writeFamily(root, { kind: 'llama', dtype: 'F32' });
-  const studio = new Studio(page);
-  await studio.visit();
-  await studio.addFolder(root);
-  await expect(studio.map).toBeVisible();
-  await studio.writeRecipe(RECIPE);
+  const { studio, root: folder } = await openFamily(page, info, RECIPE);
+  root = folder;
   await expect(studio.field('weight of m1')).toHaveValue('0.5');
 });
 

@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { expect, type Locator, type Page, test } from '@playwright/test';
 import { linear, readModel } from '../src/cli/test/oracle.ts';
-import { writeFamily } from '../src/cli/test/tiny-checkpoint.ts';
 import { expectNear, textOf, unpack } from './saved-model.ts';
+import { openFamily } from './own-family.ts';
 import { Studio } from './studio.ts';
 
 const RECIPE = `# Three weights by hand.
@@ -24,13 +24,8 @@ parameters:
 
 let root: string;
 test.beforeEach(async ({ page }, info) => {
-  root = info.outputPath('family');
-  await writeFamily(root, { kind: 'llama', dtype: 'F32' });
-  const studio = new Studio(page);
-  await studio.visit();
-  await studio.addFolder(root);
-  await expect(studio.map).toBeVisible();
-  await studio.writeRecipe(RECIPE);
+  const { studio, root: folder } = await openFamily(page, info, RECIPE);
+  root = folder;
   await expect(studio.cell('layer 0', 'mlp', 'm1')).toHaveText('0.50');
 });
 

@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { type OracleModel, readModel, varm } from '../src/cli/test/oracle.ts';
-import { writeFamily } from '../src/cli/test/tiny-checkpoint.ts';
 import { expectNear, unpack } from './saved-model.ts';
+import { openFamily } from './own-family.ts';
 import { Studio } from './studio.ts';
 
 const RECIPE = `# A recipe of my own.
@@ -24,13 +24,8 @@ const COMMENTS = ['# A recipe of my own.', '# the pivot', '# twice the evidence'
 
 let root: string;
 test.beforeEach(async ({ page }, info) => {
-  root = info.outputPath('family');
-  await writeFamily(root, { kind: 'llama', dtype: 'F32' });
-  const studio = new Studio(page);
-  await studio.visit();
-  await studio.addFolder(root);
-  await expect(studio.map).toBeVisible();
-  await studio.writeRecipe(RECIPE);
+  const { studio, root: folder } = await openFamily(page, info, RECIPE);
+  root = folder;
   await expect(studio.field('weight of m1')).toHaveValue('2');
   // The map follows a moment later.
   await expect(studio.cell('model.norm', 'outside layers', 'm1')).toHaveText(

@@ -10,6 +10,7 @@ import { type Conversation, titleOf } from '../state/conversation.ts';
 import { plural } from '../state/figures.ts';
 import { CommandButton } from './command-button.tsx';
 import styles from './conversation-menu.module.css';
+import { PopOut } from './pop-out.tsx';
 import { SmallAction } from './small-action.tsx';
 import { useChat, usePacedChat, useWorkbench } from './workbench-context.ts';
 
@@ -17,15 +18,7 @@ export function ConversationMenu() {
   const title = useChat((state) => titleOf(currentConversation(state)));
   const [isOpen, setOpen] = useState(false);
   return (
-    <Popover
-      opened={isOpen}
-      onChange={setOpen}
-      withRoles={false}
-      trapFocus
-      returnFocus
-      position="bottom-start"
-      shadow="md"
-    >
+    <PopOut opened={isOpen} onChange={setOpen}>
       <Popover.Target>
         <Button
           className={styles.target ?? ''}
@@ -45,7 +38,7 @@ export function ConversationMenu() {
       <Popover.Dropdown p="xs">
         <Menu onDone={() => setOpen(false)} />
       </Popover.Dropdown>
-    </Popover>
+    </PopOut>
   );
 }
 

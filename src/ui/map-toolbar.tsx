@@ -14,6 +14,7 @@ import { BrushPalette } from './brush-palette.tsx';
 import { CommandButton, CommandIcon } from './command-button.tsx';
 import { MapKeys } from './map-keys.tsx';
 import styles from './map-toolbar.module.css';
+import { PopOut } from './pop-out.tsx';
 import { useEnabled, useMixer, useView, useWorkbench } from './workbench-context.ts';
 
 const DETAIL_WORDS: Readonly<Record<MapDetail, string>> = {
@@ -81,15 +82,7 @@ function Opening({
 }) {
   const [isOpen, setOpen] = useState(false);
   return (
-    <Popover
-      opened={isOpen}
-      onChange={setOpen}
-      withRoles={false}
-      trapFocus
-      returnFocus
-      position="bottom-end"
-      shadow="md"
-    >
+    <PopOut opened={isOpen} onChange={setOpen} position="bottom-end">
       <Popover.Target>
         <ActionIcon
           size={22}
@@ -109,7 +102,7 @@ function Opening({
           {children(() => setOpen(false))}
         </div>
       </Popover.Dropdown>
-    </Popover>
+    </PopOut>
   );
 }
 

@@ -6,6 +6,7 @@ import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from 
 import type { Method } from '../methods/method.ts';
 import { foundMethods, takesText } from './method-groups.ts';
 import styles from './method-finder.module.css';
+import { PopOut } from './pop-out.tsx';
 
 interface MethodFinderProps {
   readonly current: string | null;
@@ -16,16 +17,7 @@ interface MethodFinderProps {
 export function MethodFinder({ current, isDisabled, onPick }: MethodFinderProps) {
   const [isOpen, setOpen] = useState(false);
   return (
-    <Popover
-      opened={isOpen && !isDisabled}
-      onChange={setOpen}
-      withRoles={false}
-      trapFocus
-      returnFocus
-      position="bottom-start"
-      width="min(30rem, calc(100vw - 2rem))"
-      shadow="md"
-    >
+    <PopOut opened={isOpen && !isDisabled} onChange={setOpen} width="min(30rem, calc(100vw - 2rem))">
       <Popover.Target>
         <ActionIcon
           variant="default"
@@ -51,7 +43,7 @@ export function MethodFinder({ current, isDisabled, onPick }: MethodFinderProps)
           />
         )}
       </Popover.Dropdown>
-    </Popover>
+    </PopOut>
   );
 }
 

@@ -7,22 +7,13 @@ import type { Method, Parameter } from '../methods/method.ts';
 import { plainWords } from '../methods/plain-words.ts';
 import styles from './method-panel-help.module.css';
 import { takesText } from './method-groups.ts';
+import { PopOut } from './pop-out.tsx';
 
 /** A button called `About <name>` and what it opens. */
 export function Help({ name, children }: { name: string; children: ReactNode }) {
   const [isOpen, setOpen] = useState(false);
   return (
-    <Popover
-      opened={isOpen}
-      onChange={setOpen}
-      withRoles={false}
-      trapFocus
-      returnFocus
-      position="bottom-start"
-      width="min(20rem, calc(100vw - 2rem))"
-      shadow="md"
-      withArrow
-    >
+    <PopOut opened={isOpen} onChange={setOpen} width="min(20rem, calc(100vw - 2rem))" withArrow>
       <Popover.Target>
         <ActionIcon
           size={20}
@@ -43,7 +34,7 @@ export function Help({ name, children }: { name: string; children: ReactNode }) 
           {children}
         </div>
       </Popover.Dropdown>
-    </Popover>
+    </PopOut>
   );
 }
 

@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { presetText } from '../methods/docs.ts';
 import type { Method, Preset } from '../methods/method.ts';
 import { applyPreset } from '../recipe/preset.ts';
+import { PopOut } from './pop-out.tsx';
 import styles from './preset-menu.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
@@ -21,16 +22,7 @@ export function PresetMenu({ method, isDisabled }: PresetMenuProps) {
   // A method with nothing to set has nothing to choose.
   if (presets.length === 0) return null;
   return (
-    <Popover
-      opened={isOpen && !isDisabled}
-      onChange={setOpen}
-      withRoles={false}
-      trapFocus
-      returnFocus
-      position="bottom-start"
-      width="min(26rem, calc(100vw - 2rem))"
-      shadow="md"
-    >
+    <PopOut opened={isOpen && !isDisabled} onChange={setOpen} width="min(26rem, calc(100vw - 2rem))">
       <Popover.Target>
         <Button
           variant="default"
@@ -54,7 +46,7 @@ export function PresetMenu({ method, isDisabled }: PresetMenuProps) {
           }}
         />
       </Popover.Dropdown>
-    </Popover>
+    </PopOut>
   );
 }
 

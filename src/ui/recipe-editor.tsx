@@ -7,6 +7,7 @@ import IconFolderOpen from '@tabler/icons-react/dist/esm/icons/IconFolderOpen.mj
 import { lazy, Suspense, useId, useRef, useState } from 'react';
 import { FileButton } from './add-files.tsx';
 import { Fallible } from './fallible.tsx';
+import { PopOut } from './pop-out.tsx';
 import type { FieldFocus } from './recipe-code.tsx';
 import type { RecipeCodeNames } from './recipe-code-view.ts';
 import styles from './recipe-editor.module.css';
@@ -119,15 +120,7 @@ function CopyMenu() {
   };
   const obstacle = commands.copyMergekit.obstacle?.() ?? null;
   return (
-    <Popover
-      opened={isOpen}
-      onChange={setOpen}
-      withRoles={false}
-      trapFocus
-      returnFocus
-      position="bottom-end"
-      shadow="md"
-    >
+    <PopOut opened={isOpen} onChange={setOpen} position="bottom-end">
       <Popover.Target>
         <Button
           variant="subtle"
@@ -162,6 +155,6 @@ function CopyMenu() {
           )}
         </div>
       </Popover.Dropdown>
-    </Popover>
+    </PopOut>
   );
 }

@@ -5,6 +5,7 @@ import IconDots from '@tabler/icons-react/dist/esm/icons/IconDots.mjs';
 import { useEffect, useRef, useState } from 'react';
 import { takeDifferences } from '../state/take-differences.ts';
 import { MOST_NAME, type SideName, type Take } from '../state/takes.ts';
+import { PopOut } from './pop-out.tsx';
 import styles from './take-chip.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
 
@@ -47,15 +48,7 @@ export function TakeChip({ take, isCurrent, isChanged }: TakeChipProps) {
         {take.name}
         {isChanged && <span className={styles.changed}> changed</span>}
       </button>
-      <Popover
-        opened={isOpen}
-        onChange={setOpen}
-        withRoles={false}
-        trapFocus
-        returnFocus
-        position="bottom-start"
-        shadow="md"
-      >
+      <PopOut opened={isOpen} onChange={setOpen}>
         <Popover.Target>
           <button
             ref={more}
@@ -79,7 +72,7 @@ export function TakeChip({ take, isCurrent, isChanged }: TakeChipProps) {
             onDone={() => setOpen(false)}
           />
         </Popover.Dropdown>
-      </Popover>
+      </PopOut>
     </li>
   );
 }
