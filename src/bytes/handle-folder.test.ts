@@ -1,13 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { directoryDouble } from './directory-double.ts';
 import { OutputFault } from './fault.ts';
-import { handleFolder } from './handle-folder.ts';
+import { handleFolder, pickedFolder } from './handle-folder.ts';
 import type { Folder } from './sink.ts';
 
 async function put(folder: Folder, name: string, ...bytes: number[]): Promise<void> {
   const sink = await folder.file(name, bytes.length);
   await sink.write(Uint8Array.from(bytes));
   await sink.close();
+}
+
+async function namesIn(directory: FileSystemDirectoryHandle): Promise<string[]> {
+  const names: string[] = [];
+  for await (const name of directory.keys()) names.push(name);
+  return names;
 }
 
 const holding = (...names: string[]) =>
@@ -100,5 +106,38 @@ describe('handleFolder', () => {
       },
     });
     await expect(handleFolder(handle)).rejects.toThrow('picked cannot be written (no permission)');
+  });
+});
+
+describe('pickedFolder', () => {
+  it('is the directory itself where that is empty', async () => {
+    const { handle, files } = directoryDouble('picked');
+    const { folder, within } = await pickedFolder(handle, 'merged');
+    await put(folder, 'a', 1);
+    await folder.finish();
+    expect(within).toBeNull();
+    expect([...files.keys()]).toEqual(['a']);
+  });
+
+  it('is a folder of its own beside what lies there, and is gone after abort', async () => {
+    const { handle, files } = holding('model.safetensors');
+    const kept = await pickedFolder(handle, 'one');
+    await put(kept.folder, 'model.safetensors', 1);
+    await kept.folder.finish();
+    expect(kept.within).toBe('one');
+    const dropped = await pickedFolder(handle, 'two');
+    await put(dropped.folder, 'model.safetensors', 1);
+    await dropped.folder.abort();
+    expect([...files.keys()]).toEqual(['model.safetensors', 'one/model.safetensors']);
+    expect(await namesIn(handle)).toEqual(['model.safetensors', 'one']);
+  });
+
+  it('leaves a folder that was there, empty or not, and writes nothing beside a model in it', async () => {
+    const { handle, files } = holding('notes.txt');
+    await handle.getDirectoryHandle('merged', { create: true });
+    await (await pickedFolder(handle, 'merged')).folder.abort();
+    expect(await namesIn(handle)).toEqual(['notes.txt', 'merged']);
+    files.set('merged/model.safetensors', Uint8Array.of(7));
+    await expect(pickedFolder(handle, 'merged')).rejects.toThrow('merged already holds model.safetensors');
   });
 });

@@ -86,6 +86,42 @@ export async function handleFolder(
   });
 }
 
+/**
+ * The output for a merge called `name` in a directory that the user picked: the directory itself where it is empty
+ * (`within` is null), else a folder of that name in it. A folder that was made for it is removed on abort.
+ */
+export async function pickedFolder(
+  picked: FileSystemDirectoryHandle,
+  name: string,
+): Promise<{ readonly folder: Folder; readonly within: string | null }> {
+  if (await isEmpty(picked)) return { folder: await handleFolder(picked), within: null };
+  const isOurs = !(await exists(picked, name));
+  const inner = await picked.getDirectoryHandle(name, { create: true }).catch((cause: unknown) => {
+    throw outputFault(name, cause);
+  });
+  const folder = await handleFolder(inner);
+  return {
+    folder: {
+      ...folder,
+      async abort() {
+        await folder.abort();
+        // Not recursive: what somebody else has put there meanwhile stays, and then so does the folder.
+        if (isOurs && (await isEmpty(inner))) await picked.removeEntry(name).catch(() => undefined);
+      },
+    },
+    within: name,
+  };
+}
+
+async function isEmpty(directory: FileSystemDirectoryHandle): Promise<boolean> {
+  try {
+    for await (const _ of directory.keys()) return false;
+    return true;
+  } catch (cause) {
+    throw outputFault(directory.name, cause);
+  }
+}
+
 async function refuseClashes(directory: FileSystemDirectoryHandle, plannedNames: readonly string[]): Promise<void> {
   const planned = new Set(plannedNames);
   const clashes: string[] = [];

@@ -129,6 +129,8 @@ export interface SaveReport {
   readonly place: 'gpu' | 'cpu';
   readonly audit: AuditReport;
   readonly archive: File | null;
+  /** The folder that was made in the picked one, because that one was not empty; else null. */
+  readonly within: string | null;
 }
 
 /** Whom to talk to: the live blend, an open checkpoint, or what a recipe makes (an earlier blend, another take). */

@@ -202,6 +202,7 @@ export function saveReport(archive: File | null): SaveReport {
     place: 'gpu',
     audit: auditReport(),
     archive,
+    within: null,
   };
 }
 

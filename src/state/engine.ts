@@ -6,8 +6,7 @@
 
 import { DeviceFault, MismatchFault, MissingFault } from '../bytes/fault.ts';
 import { fileBytes } from '../bytes/file-bytes.ts';
-import { handleFolder } from '../bytes/handle-folder.ts';
-import type { Folder } from '../bytes/sink.ts';
+import { pickedFolder } from '../bytes/handle-folder.ts';
 import { Prompter } from '../chat/prompter.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openCheckpoints, type GivenFile } from '../formats/open.ts';
@@ -418,7 +417,9 @@ export class Engine implements EngineApi {
       const lineup = this.#lineUp(recipeText, saver?.stages ?? stages);
       const { name, target, maxShardBytes, format } = options;
       const archive = target.kind === 'zip' ? await openArchive(name) : null;
-      const folder = archive?.folder ?? (await folderIn((target as SaveTarget & { kind: 'folder' }).handle, name));
+      const picked = target.kind === 'folder' ? await pickedFolder(target.handle, name) : null;
+      const folder = archive?.folder ?? picked?.folder;
+      if (!folder) throw new Error('a save goes to a zip or to a folder');
       if (!saver) speakers.plan(lineup);
       const blend = saver?.blend(speakers.budgetBytes) ?? speakers.blend;
       const saving = { signal, onProgress, name, recipeText, version };
@@ -433,6 +434,7 @@ export class Engine implements EngineApi {
         place: saver ? 'cpu' : info.place,
         audit: saved.audit,
         archive: archive ? await archive.file() : null,
+        within: picked?.within ?? null,
       };
     });
   }
@@ -528,12 +530,4 @@ function summarisePlan({ plan, held }: BlendPlan, bytesPerSecond: number | null)
 
 function counted(nonFinite: ReadonlyMap<string, number>): { tensor: string; count: number }[] {
   return [...nonFinite].map(([tensor, count]) => ({ tensor, count }));
-}
-
-/** The picked directory itself where it is empty, else a new folder in it with the merge's name. */
-async function folderIn(picked: FileSystemDirectoryHandle, name: string): Promise<Folder> {
-  for await (const _ of picked.keys()) {
-    return handleFolder(await picked.getDirectoryHandle(name, { create: true }));
-  }
-  return handleFolder(picked);
 }

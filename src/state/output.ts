@@ -124,7 +124,8 @@ export function createOutput(studio: Studio, follower: Follower, surroundings: S
             onProgress,
           );
           if (report.archive) download(report.archive, `${name}.zip`);
-          const where = place === 'zip' ? `as ${name}.zip` : 'in the chosen folder';
+          const inside = report.within === null ? '' : `, in ${report.within}`;
+          const where = place === 'zip' ? `as ${name}.zip` : `in the chosen folder${inside}`;
           const noDialog =
             kind === 'folder' && place === 'zip' ? ' This browser could show no folder dialog, so it is a zip.' : '';
           const { audit, files } = report;
