@@ -1,6 +1,7 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { type Architecture, describeArchitecture, requiredTensors } from './architecture.ts';
 import { Session, type SessionOptions } from './session.ts';
+import { CapturedStep } from './session-step.ts';
 import { GOLDENS, type Golden, goldenWeights } from './test/golden.ts';
 import { expectRows, expectSaid, rowError, TOLERANCE, textOf } from './test/golden-agreement.ts';
 import { forward } from './test/forward.ts';
@@ -41,7 +42,7 @@ const MORE = TINY_FAMILIES.filter(({ title }) => /^phi with norms|a norm for eac
 /** Tokens after the prompt of 40: beyond windows of 16 and 64, and beyond the step of longrope at 64. */
 const SAID = 26;
 
-describe('on the GPU, without the CPU', { timeout: 120_000 }, async () => {
+describe('on the GPU, without the CPU', async () => {
   const device = await testDevice();
   const open = new Set<{ session: Session; free: () => void }>();
   // Not one after another: as long as any session is open, the next one finds the kernels that they share.
@@ -52,6 +53,10 @@ describe('on the GPU, without the CPU', { timeout: 120_000 }, async () => {
     }
     device.destroy();
   });
+
+  afterEach(() => vi.restoreAllMocks());
+  const lastStep = (run: { readonly mock: { readonly contexts: readonly unknown[] } }) =>
+    run.mock.contexts.at(-1) as CapturedStep | undefined;
 
   /** Opens a session until all are closed, and hands it over. */
   const using = async <T>(
@@ -76,11 +81,13 @@ describe('on the GPU, without the CPU', { timeout: 120_000 }, async () => {
 
   it.each(SHAPES)('%s says what transformers says', async (name) => {
     const golden = named(name);
+    const run = vi.spyOn(CapturedStep.prototype, 'run');
     await using(golden, { logits: 'last' }, 'f32', async (session, { cacheKind }) => {
       await expectSaid(session, golden, 200, { cut: 0, said: 0 });
       await expectSaid(session, golden, 40, { cut: 0, said: SAID });
-      // Asked last: a step that failed its proof would have turned the path by now.
+      // Asked last: a step that failed its proof would have turned the path by now, or lost what is our own in it.
       expect(session.path).toBe(cacheKind === 'static' ? 'captured' : 'direct');
+      if (cacheKind === 'static') expect(lastStep(run)?.replaced).toContain('attention');
     });
   });
 

@@ -13,6 +13,7 @@ import { RopeBuffers } from './rope-buffers.ts';
 import { inTurn, loadRuntime, type Runtime } from './runtime.ts';
 import { RuntimeBuffers } from './runtime-buffers.ts';
 import { type DevicePaths, type OpenSession, pathsOn } from './self-check.ts';
+import { KernelWatch } from './step-kernels.ts';
 import { type ChatWeights, checkWeights, type CpuWeights, formsOf, keepsCopy } from './weights.ts';
 
 /** Most tokens of a prompt in one run on the CPU: between two runs a chat can be stopped. */
@@ -77,6 +78,8 @@ export async function openParts(
   const required = requiredTensors(architecture);
   checkWeights(weights, required);
   const device = weights.kind === 'gpu' ? weights.device : null;
+  // Before onnxruntime compiles anything there.
+  if (device) KernelWatch.on(device);
   const forms = formsOf(weights);
   const capacityTokens = Math.min(options.capacityTokens ?? DEFAULT_CAPACITY_TOKENS, architecture.contextTokens);
   const paths = options.paths ?? (device ? await pathsOn(device, architecture, forms, open) : cpuPaths());

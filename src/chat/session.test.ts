@@ -5,7 +5,7 @@ import { describeAgreement } from './test/agreement.ts';
 import { forward, type Tensors } from './test/forward.ts';
 import { randomWeights, TINY_MODELS } from './test/tiny-models.ts';
 
-describe('a session on the CPU', { timeout: 60_000 }, () => {
+describe('a session on the CPU', () => {
   describeAgreement((tensors) => {
     const own = new Map([...tensors].map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]));
     return {

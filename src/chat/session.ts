@@ -35,6 +35,8 @@ export class Session {
   /** True where `#main` holds a copy of weights that have been edited since. */
   #isStale = false;
   #obstacle: string | null;
+  /** True once a step was recorded that is not right beyond a window of attention. */
+  #isKeptToWindow = false;
   #isOpen = true;
   #lost: string | null = null;
 
@@ -71,12 +73,11 @@ export class Session {
   /** How it runs here and why so, in sentences for the page. */
   get reason(): string {
     if (this.provider === 'wasm') return this.#parts.note;
-    const { windowTokens } = this.architecture;
     const way =
       this.#obstacle !== null
         ? `Commands are made anew for each token: ${this.#obstacle}.`
-        : windowTokens !== null && windowTokens < this.capacityTokens
-          ? `Each token replays recorded commands, up to the model's window of ${windowTokens} tokens.`
+        : this.#isKeptToWindow
+          ? `Each token replays recorded commands, up to the model's window of ${this.architecture.windowTokens} tokens.`
           : 'Each token replays recorded commands.';
     return this.#parts.note === '' ? way : `${way} ${this.#parts.note}`;
   }
@@ -218,9 +219,9 @@ export class Session {
       if (storage.kind === 'growing') return await this.#grow(ids, cache, storage);
       const total = cache.tokens + ids.length;
       const slot = await this.#slotFor(storage, cache.tokens, total);
-      const window = this.architecture.windowTokens ?? Number.POSITIVE_INFINITY;
+      const mayStep = !this.#isBeyondWindow(total) || slot.step === null || slot.step.mayComeToSeeWindows;
       const [only] = ids;
-      if (only !== undefined && ids.length === 1 && this.#obstacle === null && total <= window) {
+      if (only !== undefined && ids.length === 1 && this.#obstacle === null && mayStep) {
         return await this.#step(only, cache, slot);
       }
       return await this.#direct(ids, cache, slot);
@@ -273,11 +274,21 @@ export class Session {
     return this.#rows(slot.allLogits ?? slot.logits);
   }
 
+  /** Whether some layer does not see all of a text. */
+  #isBeyondWindow(tokens: number): boolean {
+    return tokens > (this.architecture.windowTokens ?? Number.POSITIVE_INFINITY);
+  }
+
   /** One token by replayed commands; the first ones are compared with ordinary runs. */
   async #step(id: number, cache: KeyValueCache, slot: KeyValueSlot): Promise<LogitsRows> {
     const position = cache.tokens;
+    const isBeyond = this.#isBeyondWindow(position + 1);
+    let isRight: boolean;
     try {
       slot.step ??= await this.#openStep(slot);
+      if (isBeyond) slot.step.leavesWindow();
+      // What onnxruntime captures sees no windows; it is recorded for what may stand in for it, and its numbers are not used.
+      isRight = !isBeyond || slot.step.seesWindows;
       await slot.step.run({
         input_ids: id,
         positions: cache.isLong ? position + this.capacityTokens : position,
@@ -288,18 +299,20 @@ export class Session {
       if (this.#lost !== null) throw cause;
       return this.#withoutCapture(id, cache, slot, `they could not be recorded here (${sentenceOf(cause, '')})`);
     }
+    this.#isKeptToWindow ||= this.architecture.windowTokens !== null && !slot.step.mayComeToSeeWindows;
     if (slot.step.unproven === 0) {
       cache.added([id]);
       return this.#rows(slot.logits);
     }
-    const captured = (await readRows(this.#rows(slot.logits))).slice();
+    const captured = isRight ? (await readRows(this.#rows(slot.logits))).slice() : null;
     // It writes the same keys and values at the same position.
     const rows = await this.#direct([id], cache, slot);
-    if (!agree(captured, await readRows(rows))) {
+    if (captured === null || agree(captured, await readRows(rows))) {
+      slot.step.unproven--;
+    } else if (!slot.step.retreat()) {
       cache.rewind(position);
       return this.#withoutCapture(id, cache, slot, 'replayed ones gave other numbers here');
     }
-    slot.step.unproven--;
     return rows;
   }
 
@@ -316,7 +329,7 @@ export class Session {
       tables: 'inputs',
       tableTokens: this.capacityTokens,
     });
-    return CapturedStep.open({ runtime, device, model, sessionOptions, weights, slot });
+    return CapturedStep.open({ runtime, device, architecture, forms, model, sessionOptions, weights, slot });
   }
 
   /** Gives capture up for good. What it may have written into the slot is written again. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { KernelWatch } from './step-kernels.ts';
 import { StepRecording } from './step-recording.ts';
 import { testDevice } from './test/gpu-weights.ts';
 
@@ -65,7 +66,7 @@ describe('a recording of GPU commands', async () => {
       submitted(dispatched(recorded, add));
     });
     expect(await valuesOf(recorded)).toEqual([3, 6, 9, 12]);
-    recording?.submit();
+    recording?.submit({});
     expect(await valuesOf(recorded)).toEqual([9, 18, 27, 36]);
   });
 
@@ -82,7 +83,7 @@ describe('a recording of GPU commands', async () => {
       });
     });
     device.queue.writeBuffer(size, 4, Uint32Array.of(3, 1, 1));
-    recording?.submit();
+    recording?.submit({});
     expect(await valuesOf(recorded)).toEqual([2, 4, 3, 0]);
   });
 
@@ -93,7 +94,7 @@ describe('a recording of GPU commands', async () => {
       await Promise.resolve();
       submitted(dispatched(other, add), 'merge');
     });
-    recording?.submit();
+    recording?.submit({});
     expect(await valuesOf(other)).toEqual([2, 4, 6, 8]);
     expect(await valuesOf(recorded)).toEqual([2, 4, 6, 8]);
   });
@@ -104,6 +105,68 @@ describe('a recording of GPU commands', async () => {
     ['nothing at all', () => undefined],
   ])('is refused for %s', async (_, commands) => {
     expect(await StepRecording.of(device, async () => submitted(commands))).toBeNull();
+  });
+
+  it('runs others in the place of what was recorded, with sizes that follow from the token', async () => {
+    const recording = await StepRecording.of(device, async () => {
+      submitted(dispatched(recorded, add, double, add));
+    });
+    expect(await valuesOf(recorded)).toEqual([3, 6, 9, 12]);
+    const own = { pipeline: add, groups: [groupOf(other)], size: ({ lanes = 0 }) => [lanes, 1, 1] as const };
+    const changed = recording?.with([
+      { first: 2, count: 1, dispatches: [] },
+      { first: 0, count: 1, dispatches: [own, own] },
+    ]);
+    changed?.submit({ lanes: 3 });
+    expect(await valuesOf(other)).toEqual([2, 4, 6, 0]);
+    expect(await valuesOf(recorded)).toEqual([6, 12, 18, 24]);
+    changed?.submit({ lanes: 1 });
+    expect(await valuesOf(other)).toEqual([4, 4, 6, 0]);
+    // The one that it was made of is as it was.
+    recording?.submit({});
+    expect(await valuesOf(recorded)).toEqual([27, 54, 81, 108]);
+  });
+
+  it.each([
+    [
+      'meet',
+      [
+        { first: 0, count: 2 },
+        { first: 1, count: 1 },
+      ],
+    ],
+    ['reach outside', [{ first: 2, count: 2 }]],
+    ['leave nothing out', [{ first: 1, count: 0 }]],
+  ])('refuses replacements that %s', async (_, places) => {
+    const recording = await StepRecording.of(device, async () => submitted(dispatched(recorded, add, double, add)));
+    expect(() => recording?.with(places.map((place) => ({ ...place, dispatches: [] })))).toThrow(RangeError);
+  });
+
+  it('knows what dispatches compute with, where both pipeline and bindings were seen', async () => {
+    const watch = KernelWatch.on(device);
+    const unseen = await StepRecording.of(device, async () => submitted(dispatched(recorded, add)));
+    expect(unseen?.recorded.map(({ kernel }) => kernel)).toEqual([null]);
+    const stop = watch.watchBindings();
+    const seen = device.createComputePipeline({
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module: device.createShaderModule({ label: 'counting', code: COUNT }), entryPoint: 'add' },
+    });
+    const recording = await StepRecording.of(device, async () => submitted(dispatched(recorded, seen, add)));
+    stop();
+    stop();
+    const [first, second] = recording?.recorded ?? [];
+    expect(first?.kernel).toEqual({
+      name: 'counting',
+      code: COUNT,
+      bindings: new Map([
+        ['counter', { buffer: recorded, offset: 0, size: undefined, access: 'read_write', type: 'array<u32>' }],
+      ]),
+    });
+    expect(first?.kernel?.bindings.get('counter')?.buffer).toBe(recorded);
+    // Compiled before anybody looked.
+    expect(second?.kernel).toBeNull();
+    const after = await StepRecording.of(device, async () => submitted(dispatched(recorded, seen)));
+    expect(after?.recorded[0]?.kernel).toBeNull();
   });
 
   it('takes its hands off the device, also where the run fails', async () => {

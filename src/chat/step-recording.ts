@@ -1,26 +1,56 @@
 /**
  * StepRecording: the GPU commands of one captured step, taken down at the device while onnxruntime replays them, and
  * given to the queue by ourselves from then on: one encoder, one pass and one submission for a token, where onnxruntime
- * submits every sixteen commands and crosses into WebAssembly for each. It owns no buffer: pipelines, bindings and what
- * they point to stay alive as long as the session that made them. Whether what it does is right is for
- * `session.ts` to prove.
+ * submits every sixteen commands and crosses into WebAssembly for each. Runs of its dispatches can be exchanged for
+ * others (`step-replacing.ts`). It owns no buffer: pipelines, bindings and what they point to stay alive as long as the
+ * session that made them. Whether what it does is right is for `session.ts` to prove.
  */
 
+import { type BoundKernel, KernelWatch } from './step-kernels.ts';
+
+/** What differs from token to token, by the names of the graph's small inputs. */
+export type StepNumbers = Readonly<Record<string, number>>;
+
+/** Numbers of workgroups. */
+export type Workgroups = readonly [x: number, y: number, z: number];
+
 /** One dispatch, with all that it needs. */
-interface Dispatch {
+export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   /** By index of the group. */
   readonly groups: readonly GPUBindGroup[];
-  readonly size: readonly [x: number, y: number, z: number] | { readonly buffer: GPUBuffer; readonly offset: number };
+  /** A function works it out anew for each token. */
+  readonly size:
+    | Workgroups
+    | { readonly buffer: GPUBuffer; readonly offset: number }
+    | ((numbers: StepNumbers) => Workgroups);
+}
+
+/** A dispatch that was taken down. */
+export interface RecordedDispatch extends Dispatch {
+  /** Null where it is not known what it computes with; then it must stay. */
+  readonly kernel: BoundKernel | null;
+}
+
+/** Dispatches in the place of others. */
+export interface StepReplacement {
+  /** Index of the first one that is left out. */
+  readonly first: number;
+  /** How many are left out, one at least. */
+  readonly count: number;
+  readonly dispatches: readonly Dispatch[];
 }
 
 /** What was done on the device. */
 export class StepRecording {
+  /** As they were recorded, whatever is exchanged. */
+  readonly recorded: readonly RecordedDispatch[];
   readonly #device: GPUDevice;
   readonly #dispatches: readonly Dispatch[];
 
-  private constructor(device: GPUDevice, dispatches: readonly Dispatch[]) {
+  private constructor(device: GPUDevice, recorded: readonly RecordedDispatch[], dispatches: readonly Dispatch[]) {
     this.#device = device;
+    this.recorded = recorded;
     this.#dispatches = dispatches;
   }
 
@@ -31,6 +61,7 @@ export class StepRecording {
    */
   static async of(device: GPUDevice, run: () => Promise<void>): Promise<StepRecording | null> {
     const dispatches: Dispatch[] = [];
+    const watch = KernelWatch.on(device);
     let isComplete = true;
     const create = device.createCommandEncoder.bind(device);
     device.createCommandEncoder = (descriptor) => {
@@ -48,11 +79,32 @@ export class StepRecording {
       // What was there before is the prototype's.
       Reflect.deleteProperty(device, 'createCommandEncoder');
     }
-    return isComplete && dispatches.length > 0 ? new StepRecording(device, dispatches) : null;
+    if (!isComplete || dispatches.length === 0) return null;
+    const recorded = dispatches.map((one) => ({ ...one, kernel: watch.kernelOf(one.pipeline, one.groups) }));
+    return new StepRecording(device, recorded, recorded);
   }
 
-  /** Does it all again. */
-  submit(): void {
+  /**
+   * A recording with some of what was recorded exchanged; this one stays as it is.
+   * @throws RangeError where two of them meet, or one reaches outside.
+   */
+  with(replacements: readonly StepReplacement[]): StepRecording {
+    const inOrder = [...replacements].sort((one, other) => one.first - other.first);
+    const dispatches: Dispatch[] = [];
+    let next = 0;
+    for (const { first, count, dispatches: own } of inOrder) {
+      if (count < 1 || first < next || first + count > this.recorded.length) {
+        throw new RangeError(`dispatches ${first} to ${first + count} cannot be exchanged`);
+      }
+      dispatches.push(...this.recorded.slice(next, first), ...own);
+      next = first + count;
+    }
+    dispatches.push(...this.recorded.slice(next));
+    return new StepRecording(this.#device, this.recorded, dispatches);
+  }
+
+  /** Does it all again, for another token. */
+  submit(numbers: StepNumbers): void {
     const encoder = this.#device.createCommandEncoder({ label: 'step' });
     const pass = encoder.beginComputePass();
     let pipeline: GPUComputePipeline | null = null;
@@ -63,7 +115,8 @@ export class StepRecording {
         pass.setBindGroup(index, dispatch.groups[index]);
       }
       const { size } = dispatch;
-      if ('buffer' in size) pass.dispatchWorkgroupsIndirect(size.buffer, size.offset);
+      if (typeof size === 'function') pass.dispatchWorkgroups(...size(numbers));
+      else if ('buffer' in size) pass.dispatchWorkgroupsIndirect(size.buffer, size.offset);
       else pass.dispatchWorkgroups(...size);
     }
     pass.end();
