@@ -49,6 +49,7 @@ describe('describeArchitecture', () => {
       cacheKind: 'static',
       ropeSwitchTokens: null,
       isTied: false,
+      headOverConfig: null,
       embedding: { weight: 'model.embed_tokens.weight', scale: 1, positions: null },
       ropes: [{ theta: 10_000, scaling: { kind: 'default' }, dimensions: 8, amplitude: 1, isInterleaved: false }],
       finalNorm: { kind: 'rms', weight: 'model.norm.weight', bias: null, size: 64, epsilon: 1e-6, offset: 0 },
@@ -72,15 +73,17 @@ describe('describeArchitecture', () => {
     expect(read(nothing)).toMatchObject({ keyValueHeads: 8, headSize: 8 });
   });
 
-  it('ties the head where the config says so or no head is there', () => {
-    expect(read({ tie_word_embeddings: true }).isTied).toBe(true);
+  it('ties the head where none is stored, and reads a stored one whatever the config says', () => {
+    expect(read({ tie_word_embeddings: true }, false)).toMatchObject({ isTied: true, headOverConfig: null });
     expect(read({}, false).isTied).toBe(true);
     // It says that there is one; what stands in the file is an encoder of text, or a part.
     expect(() => read({ tie_word_embeddings: false }, false)).toThrow(/lm_head\.weight/);
-    expect(read({ tie_word_embeddings: false }).isTied).toBe(false);
-    const names = (isTied: boolean) => requiredTensors(read({ tie_word_embeddings: isTied })).map(({ name }) => name);
-    expect(names(true)).not.toContain('lm_head.weight');
-    expect(names(false)).toContain('lm_head.weight');
+    expect(read({ tie_word_embeddings: false })).toMatchObject({ isTied: false, headOverConfig: null });
+    // As transformers 5 does where the two differ; where they do not, it makes no difference.
+    const stored = read({ tie_word_embeddings: true });
+    expect(stored).toMatchObject({ isTied: false, headOverConfig: 'lm_head.weight' });
+    expect(stored.head.linear.weight).toBe('lm_head.weight');
+    expect(requiredTensors(stored).map(({ name }) => name)).toContain('lm_head.weight');
   });
 
   it('knows which biases each family has', () => {
@@ -130,6 +133,7 @@ describe('describeArchitecture', () => {
     ['recurrent layers', { model_type: 'falcon_h1', mamba_d_state: 16 }, /not attention/],
     ['a recurrent family', { model_type: 'mamba2' }, /not attention/],
     ['an encoder with a decoder', { is_encoder_decoder: true }, /encoder with a decoder/],
+    ['a classifier', { architectures: ['LlamaForSequenceClassification'] }, /made to score texts .*not to write them/],
     ['an encoder', { model_type: 'modernbert' }, /not a decoder/],
     ['pictures', { model_type: 'llava', vision_config: {} }, /more than text/],
     ['another activation', { hidden_act: 'xielu' }, /"xielu" \(hidden_act\)/],

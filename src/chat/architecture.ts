@@ -38,6 +38,8 @@ export interface Architecture {
   readonly ropeSwitchTokens: number | null;
   /** True where the embedding is the output matrix too. */
   readonly isTied: boolean;
+  /** The stored output matrix that is read though config.json calls it tied to the embedding; else null. */
+  readonly headOverConfig: string | null;
   readonly embedding: Embedding;
   /** The rotations that layers refer to. */
   readonly ropes: readonly Rope[];

@@ -7,7 +7,7 @@ import { GraphRunner } from './test/graph-runner.ts';
 import { valuesOf } from './test/held-weights.ts';
 import { formOf } from './weight-forms.ts';
 
-describe('every architecture on the CPU, as transformers computes it', { timeout: 60_000 }, () => {
+describe('every architecture on the CPU, as transformers computes it', () => {
   describe.each(GOLDENS)('$name', (golden) => {
     const lengths = Object.keys(golden.texts).map(Number);
     const using = async (options: SessionOptions, use: (session: Session) => Promise<void>) => {

@@ -28,6 +28,9 @@ const RECURRENT_TYPES = /mamba|rwkv|hybrid|jamba|zamba|recurrent|xlstm|griffin|r
 /** Model types that encode and decode, or only encode. */
 const ENCODERS = /t5|bart|pegasus|marian|m2m|nllb|whisper|encoder|bert|electra|deberta|vit\b|clip|wav2vec/;
 
+/** Classes whose head gives scores instead of tokens, whatever the family. */
+const SCORING = /For(SequenceClassification|TokenClassification|QuestionAnswering|MultipleChoice)$|RewardModel$/;
+
 /**
  * What speaks against a config whatever its family, or null.
  * @param config parsed config.json.
@@ -35,6 +38,11 @@ const ENCODERS = /t5|bart|pegasus|marian|m2m|nllb|whisper|encoder|bert|electra|d
 export function obstacleOf(config: ModelConfig): string | null {
   if (isThere(config['quantization_config'])) {
     return 'its weights are quantised (quantization_config); use the model it was made from';
+  }
+  const architectures = config['architectures'];
+  const [scoring] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
+  if (typeof scoring === 'string' && SCORING.test(scoring)) {
+    return `it was made to score texts (${shown(scoring)}), not to write them`;
   }
   if (config['is_encoder_decoder'] === true) return 'it is an encoder with a decoder, not a decoder alone';
   const experts = EXPERT_KEYS.find((key) => {

@@ -1,7 +1,7 @@
 import { describe } from 'vitest';
 import { describeConversation } from './test/conversation.ts';
 
-describe('a chat on the CPU', { timeout: 60_000 }, () => {
+describe('a chat on the CPU', () => {
   describeConversation((tensors) => {
     const own = new Map([...tensors].map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]));
     return {

@@ -87,7 +87,7 @@ export class Chat {
       contextTokens: this.#prompter.contextTokens,
       hasTemplate: this.#prompter.template !== null,
       provider,
-      reason,
+      reason: architecture.headOverConfig === null ? reason : `${reason} ${headNote(architecture.headOverConfig)}`,
       parameters: parametersOf(requiredTensors(architecture)),
     };
   }
@@ -286,4 +286,9 @@ export class Chat {
       alternatives: alternatives.map((choice) => ({ ...choice, text: text(choice.token) })),
     };
   }
+}
+
+/** What is said where the stored output matrix is read though config.json calls it tied. */
+function headNote(head: string): string {
+  return `${head} is stored and read, though config.json calls it tied to the embedding: Transformers 5 reads it where the two differ, older tools read the embedding.`;
 }

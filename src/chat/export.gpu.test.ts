@@ -86,16 +86,13 @@ async function said(model: Model, plan: OnnxPlan, prompt: readonly number[], cou
   return tokens;
 }
 
-/** One call that fails spoils all later ones of transformers.js, and so would one that is given up on. */
-const LIMIT_MS = 120_000;
-
 let device: GPUDevice;
 beforeAll(async () => {
   device = await testDevice();
 });
 afterAll(() => device.destroy());
 
-describe('a trained Llama', { timeout: LIMIT_MS }, () => {
+describe('a trained Llama', () => {
   let model: Model;
   let stories: Stories;
   beforeAll(async () => {
@@ -133,7 +130,7 @@ describe('a trained Llama', { timeout: LIMIT_MS }, () => {
   });
 });
 
-describe('other families, exported and run by transformers.js', { timeout: LIMIT_MS }, () => {
+describe('other families, exported and run by transformers.js', () => {
   // One of each way to be written: transposed matrices and positions, written-out attention, two ropes with norms of keys,
   // packed matrices, packed by head. Every graph is held against transformers in `architectures.test.ts`.
   const chosen = ['gpt2', 'gemma2', 'gemma3', 'phi3-partial', 'gpt-neox-parallel'];

@@ -220,9 +220,11 @@ export function readArchitecture(
   const layerFacts = family
     .layers(config, layers)
     .map(({ window, rope }) => ({ window: window !== null && window < contextTokens ? window : null, rope }));
-  const given = config['tie_word_embeddings'];
-  // Only where the config leaves it open may a missing matrix mean that the embedding is it.
-  const isTied = typeof given === 'boolean' ? given : (family.isTied ?? false) || headIn(checkpoint, names) === null;
+  const saysTied = config['tie_word_embeddings'] ?? family.isTied ?? false;
+  const storedHead = headIn(checkpoint, names);
+  // As transformers 5: a stored matrix that differs is the head, whatever the config says, and one that does not differ
+  // gives the same numbers. Only where the config does not forbid it may a missing one mean that the embedding is it.
+  const isTied = storedHead === null && config['tie_word_embeddings'] !== false;
   const softCap = family.softCap?.(config) ?? null;
   const windows = layerFacts.flatMap(({ window }) => (window === null ? [] : [window]));
   const switches = ropes.flatMap((rope) => switchTokens(rope) ?? []);
@@ -292,7 +294,7 @@ export function readArchitecture(
 
   const embedding = `${prefix}${names.embedding}.weight`;
   const offset = family.positionOffset ?? 0;
-  const head = headIn(checkpoint, names) ?? names.heads[0] ?? 'lm_head';
+  const head = storedHead ?? names.heads[0] ?? 'lm_head';
   return {
     modelType,
     vocabularySize,
@@ -307,6 +309,7 @@ export function readArchitecture(
     // Where the step lies beyond the context it never comes.
     ropeSwitchTokens: switches.find((tokens) => tokens < contextTokens) ?? null,
     isTied,
+    headOverConfig: storedHead !== null && saysTied === true ? `${storedHead}.weight` : null,
     embedding: {
       weight: embedding,
       scale: family.embeddingScale?.(config, hiddenSize) ?? 1,

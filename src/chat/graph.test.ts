@@ -28,7 +28,7 @@ function error(got: readonly ArrayLike<number>[], truth: readonly ArrayLike<numb
   return worst;
 }
 
-describe.each([...TINY_MODELS, ...TINY_FAMILIES])('the graph of $title', { timeout: 60_000 }, (model) => {
+describe.each([...TINY_MODELS, ...TINY_FAMILIES])('the graph of $title', (model) => {
   const tensors = randomWeights(model, 5);
   const architecture = describeArchitecture(model.config, tensors.keys());
 
@@ -72,7 +72,7 @@ describe('buildGraph', () => {
   });
 });
 
-describe('the oracle', { timeout: 60_000 }, () => {
+describe('the oracle', () => {
   it.each(GOLDENS.filter(({ config }) => config['model_type'] !== 'gemma3'))(
     'agrees with transformers for $name',
     async (golden) => {

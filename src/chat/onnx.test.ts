@@ -22,7 +22,7 @@ describe('OnnxBuilder', () => {
     expect(y?.dims).toEqual([1, 2]);
     expect(y?.data).toEqual(Float32Array.of(-0.5, -0.5));
     await session.release();
-  }, 60_000);
+  });
 
   it('makes a model in half precision whose constants lie in another file', async () => {
     const builder = new OnnxBuilder('trial', 'float16');
@@ -54,7 +54,7 @@ describe('OnnxBuilder', () => {
     expect(new Uint16Array((y.data as Uint16Array).buffer)).toEqual(bits(Float32Array.of(3.5, 8)));
     expect(same?.data).toEqual(Uint8Array.of(7, 9));
     await session.release();
-  }, 60_000);
+  });
 });
 
 describe('inTurn', () => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { BudgetFault, MismatchFault, MissingFault, UnsupportedFault } from '../bytes/fault.ts';
 import type { PromptOptions } from './generation.ts';
 import { Prompter } from './prompter.ts';
@@ -31,6 +31,20 @@ describe('Prompter', () => {
     });
     expect(prompter.info(asked('Once upon a time'))).toMatchObject({ tokens: 5, contextTokens: 64, template: null });
     expect(prompter.withContext(9).info(asked('')).contextTokens).toBe(9);
+  });
+
+  it('renders a prompt that is counted first and then written once', async () => {
+    const prompter = await open({ 'chat_template.jinja': '{{ messages[0].content }}' });
+    const encode = vi.spyOn(prompter.tokenizer, 'encode');
+    const options = asked('park', { mode: 'chat' });
+    const { tokens } = prompter.info(options);
+    expect(prompter.prompt({ ...options }).ids).toHaveLength(tokens);
+    expect(encode).toHaveBeenCalledTimes(1);
+    // Another template, mode or list is another prompt.
+    expect(prompter.prompt({ ...options, template: 'B' }).text).toBe('B');
+    expect(prompter.prompt({ ...options, mode: 'continue' }).text).toBe('park');
+    expect(prompter.prompt({ ...options, messages: [{ role: 'user', content: 'ball' }] }).text).toBe('ball');
+    expect(encode).toHaveBeenCalledTimes(4);
   });
 
   it('renders the own template, or another that is given', async () => {

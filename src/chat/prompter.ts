@@ -44,6 +44,8 @@ export class Prompter {
   readonly template: ChatTemplate | null;
   readonly contextTokens: number;
   readonly #vocabularySize: number;
+  /** What was rendered last: who counts a prompt asks for the same one next. */
+  #last: { readonly options: PromptOptions; readonly prompt: Prompt } | null = null;
 
   private constructor(
     tokenizer: Tokenizer,
@@ -103,7 +105,19 @@ export class Prompter {
     return prompt;
   }
 
-  #render({ messages, mode, template }: PromptOptions): Prompt {
+  /** Renders once for the same list of messages, which nobody changes. */
+  #render(options: PromptOptions): Prompt {
+    const { messages, mode, template } = options;
+    const last = this.#last;
+    if (last?.options.messages === messages && last.options.mode === mode && last.options.template === template) {
+      return last.prompt;
+    }
+    const prompt = this.#make(options);
+    this.#last = { options: { messages, mode, template }, prompt };
+    return prompt;
+  }
+
+  #make({ messages, mode, template }: PromptOptions): Prompt {
     const last = messages[messages.length - 1];
     if (!last) throw new MissingFault('There is nothing to answer; write a message.');
     if (mode === 'continue') return { text: last.content, ids: this.tokenizer.encode(last.content, true) };

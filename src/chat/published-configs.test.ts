@@ -50,25 +50,29 @@ describe('the config.json of a published model', () => {
     expect(elements).toBe(model.parameters);
   });
 
-  it.each(PUBLISHED)('$name may store a head that is tied, and its names may have another prefix', (model) => {
-    const own = [...tensorsOf(model).keys()];
-    const withHead = describeArchitecture(model.config, [
-      ...own,
-      ...(own.includes('lm_head.weight') ? [] : ['lm_head.weight']),
-    ]);
-    const tied = ['embed_out.weight', 'lm_head.weight'].every((name) => !own.includes(name));
-    expect(withHead.isTied).toBe(tied);
-    // As a tool that saves a wrapped model writes them.
-    const wrapped = describeArchitecture(
-      model.config,
-      own.map((name) => `base_model.${name}`),
-    );
-    expect(
-      requiredTensors(wrapped)
-        .map(({ name }) => name)
-        .sort(),
-    ).toEqual(own.map((name) => `base_model.${name}`).sort());
-  });
+  it.each(PUBLISHED)(
+    '$name may store a head that is called tied, which is read, and its names may have another prefix',
+    (model) => {
+      const own = [...tensorsOf(model).keys()];
+      const withHead = describeArchitecture(model.config, [
+        ...own,
+        ...(own.includes('lm_head.weight') ? [] : ['lm_head.weight']),
+      ]);
+      const tied = ['embed_out.weight', 'lm_head.weight'].every((name) => !own.includes(name));
+      expect(withHead).toMatchObject({ isTied: false, headOverConfig: tied ? 'lm_head.weight' : null });
+      expect(describeArchitecture(model.config, own).isTied).toBe(tied);
+      // As a tool that saves a wrapped model writes them.
+      const wrapped = describeArchitecture(
+        model.config,
+        own.map((name) => `base_model.${name}`),
+      );
+      expect(
+        requiredTensors(wrapped)
+          .map(({ name }) => name)
+          .sort(),
+      ).toEqual(own.map((name) => `base_model.${name}`).sort());
+    },
+  );
 
   it.each<[string, Partial<Architecture>]>([
     [

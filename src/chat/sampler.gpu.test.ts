@@ -31,7 +31,7 @@ const request = (sampling: Partial<SamplingOptions> = {}, more: Partial<SamplerR
   ...more,
 });
 
-describe('the sampler on the GPU', { timeout: 120_000 }, () => {
+describe('the sampler on the GPU', () => {
   let device: GPUDevice;
   beforeAll(async () => {
     device = await testDevice();

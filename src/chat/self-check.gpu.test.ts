@@ -27,7 +27,7 @@ function formsIn(architecture: Architecture, bits: 'q8' | 'q4'): ReadonlyMap<str
   );
 }
 
-describe('the self-check', { timeout: 240_000 }, async () => {
+describe('the self-check', async () => {
   const device = await testDevice();
   let anchor: { session: Session; free: () => void } | null = null;
   afterAll(async () => {

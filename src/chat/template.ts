@@ -15,6 +15,9 @@ export interface ChatMessage {
   readonly content: string;
 }
 
+/** The tokens that a template may write: `namedTokens` by the keys of tokenizer_config.json, such as `pad_token`. */
+export type TemplateTokens = Pick<Tokenizer, 'bosToken' | 'eosToken'> & Partial<Pick<Tokenizer, 'namedTokens'>>;
+
 /** A chat template. */
 export class ChatTemplate {
   #parsed: JinjaTemplate['parsed'] | null = null;
@@ -64,13 +67,38 @@ export class ChatTemplate {
    * @throws MalformedFault where it does not parse, would run for ever, or (with its own words) where it refuses the
    *   conversation, as many do when roles do not alternate or a system prompt is not foreseen.
    */
-  render(messages: readonly ChatMessage[], tokenizer: Pick<Tokenizer, 'bosToken' | 'eosToken'>): string {
+  render(messages: readonly ChatMessage[], tokenizer: TemplateTokens): string {
+    try {
+      return this.#write(messages, tokenizer);
+    } catch (thrown) {
+      const [first, ...others] = messages;
+      if (first?.role !== 'system' || !this.#takes(others, tokenizer)) throw thrown;
+      throw new MalformedFault(
+        `${sentenceOf(thrown)} Without the system prompt it would take it; remove the system prompt.`,
+        {
+          file: this.file,
+        },
+      );
+    }
+  }
+
+  #takes(messages: readonly ChatMessage[], tokenizer: TemplateTokens): boolean {
+    try {
+      this.#write(messages, tokenizer);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #write(messages: readonly ChatMessage[], tokenizer: TemplateTokens): string {
     let text: unknown;
     const program = this.#program();
     try {
       const names = new Environment();
       const values: Readonly<Record<string, unknown>> = {
         ...GLOBALS,
+        ...tokenizer.namedTokens,
         messages: messages.map(({ role, content }) => ({ role, content })),
         add_generation_prompt: true,
         // transformers says so too where nothing is given; whether to think is left to the template's own default.
@@ -100,7 +128,9 @@ class BoundedInterpreter extends Interpreter {
   #steps = 0;
 
   override evaluate(...given: Parameters<Interpreter['evaluate']>): ReturnType<Interpreter['evaluate']> {
-    const [statement] = given;
+    const [statement, names] = given;
+    const strip = statement && this.#strip(statement, names);
+    if (strip) return strip;
     const iterable: unknown = statement && 'iterable' in statement ? statement.iterable : null;
     if (isRecord(iterable)) this.#loopedOver.add(iterable['lhs'] ?? iterable).add(iterable);
     const value = super.evaluate(...given);
@@ -110,6 +140,48 @@ class BoundedInterpreter extends Interpreter {
     if (this.#steps > MAX_STEPS) throw new Error('it takes more steps than any conversation needs.');
     return value;
   }
+
+  /** `text.strip(characters)` and its relatives, whose characters the library passes over; null for anything else. */
+  #strip(statement: Statement, names: Environment): Value | null {
+    if (!isMember(statement)) return null;
+    const way = STRIPS.get(statement.property.value);
+    if (way === undefined) return null;
+    const object = this.evaluate(statement.object, names);
+    const text: unknown = object.value;
+    if (object.type !== 'StringValue' || typeof text !== 'string') return null;
+    const strip = (characters: unknown) => stripped(text, typeof characters === 'string' ? characters : null, way);
+    return new Environment().set('strip', strip);
+  }
+}
+
+type Value = ReturnType<Interpreter['evaluate']>;
+type Statement = NonNullable<Parameters<Interpreter['evaluate']>[0]>;
+
+/** A member by name, as the parser gives it. */
+type Member = Statement & { readonly object: Statement; readonly property: { readonly value: string } };
+
+function isMember(statement: Statement): statement is Member {
+  if (statement.type !== 'MemberExpression' || !('property' in statement) || !('object' in statement)) return false;
+  const { property } = statement;
+  return isRecord(property) && typeof property['value'] === 'string';
+}
+
+/** Which ends a method of Python's strings strips. */
+const STRIPS: ReadonlyMap<string, { readonly start: boolean; readonly end: boolean }> = new Map([
+  ['strip', { start: true, end: true }],
+  ['lstrip', { start: true, end: false }],
+  ['rstrip', { start: false, end: true }],
+]);
+
+/** Without the characters (null: blank space) at its ends. */
+function stripped(text: string, characters: string | null, way: { readonly start: boolean; readonly end: boolean }) {
+  const isStripped = (character: string | undefined) =>
+    character !== undefined && (characters === null ? character.trim() === '' : characters.includes(character));
+  const points = [...text];
+  let [start, end] = [0, points.length];
+  while (way.start && start < end && isStripped(points[start])) start++;
+  while (way.end && end > start && isStripped(points[end - 1])) end--;
+  return points.slice(start, end).join('');
 }
 
 /** Expressions evaluated and turns of loops for one prompt; the longest known templates take some dozens a message. */

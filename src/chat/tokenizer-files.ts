@@ -25,7 +25,15 @@ export interface TokenizerFiles {
 const MAX_TOKENS = 2 ** 22;
 
 /** The names under which files mention special tokens. */
-const SPECIAL_KEYS = ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'cls_token', 'sep_token', 'mask_token'];
+export const SPECIAL_KEYS: readonly string[] = [
+  'bos_token',
+  'eos_token',
+  'unk_token',
+  'pad_token',
+  'cls_token',
+  'sep_token',
+  'mask_token',
+];
 
 /** The pattern by which Qwen's tokenizers split text. */
 const QWEN_PATTERN =

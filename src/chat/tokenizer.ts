@@ -10,7 +10,8 @@ import { MalformedFault, UnsupportedFault } from '../bytes/fault.ts';
 import type { SideFiles } from '../formats/checkpoint.ts';
 import { readSentencePiece } from './sentence-piece.ts';
 import { isRecord, type JsonRecord, parseSideFile, tokenText } from './side-file.ts';
-import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.ts';
+import { readableDefinition } from './tokenizer-definition.ts';
+import { readTokenizerFiles, SPECIAL_KEYS, type TokenizerFiles } from './tokenizer-files.ts';
 
 /** What stands in decoded text for bytes that are not UTF-8 (yet). */
 const REPLACEMENT = '\uFFFD';
@@ -21,6 +22,8 @@ export class Tokenizer {
   /** The text that a template gets as `bos_token` and `eos_token`; null where there is none. */
   readonly bosToken: string | null;
   readonly eosToken: string | null;
+  /** The texts of all tokens with a name, by the keys of tokenizer_config.json (`unk_token`, …). */
+  readonly namedTokens: Readonly<Record<string, string>>;
   readonly bosId: number | null;
   readonly eosId: number | null;
   readonly #addsBos: boolean;
@@ -45,14 +48,21 @@ export class Tokenizer {
   constructor(sideFiles: SideFiles, sentencePiece: TokenizerFiles | null = null) {
     const { file, definition, config, isClosed } = readTokenizerFiles(sideFiles, sentencePiece);
     try {
-      this.#tokenizer = new HuggingFaceTokenizer(definition, withUnknown(definition, config));
+      this.#tokenizer = new HuggingFaceTokenizer(readableDefinition(definition), withUnknown(definition, config));
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new MalformedFault(`${file} cannot be used: ${reason}.`, { file });
     }
     const map: JsonRecord = parseSideFile(sideFiles, 'special_tokens_map.json') ?? {};
-    this.bosToken = tokenText(config['bos_token']) ?? tokenText(map['bos_token']);
-    this.eosToken = tokenText(config['eos_token']) ?? tokenText(map['eos_token']);
+    const named = (key: string) => tokenText(config[key]) ?? tokenText(map[key]);
+    this.bosToken = named('bos_token');
+    this.eosToken = named('eos_token');
+    this.namedTokens = Object.fromEntries(
+      SPECIAL_KEYS.flatMap((key) => {
+        const text = named(key);
+        return text === null ? [] : [[key, text]];
+      }),
+    );
     this.bosId = this.bosToken === null ? null : this.id(this.bosToken);
     this.eosId = this.eosToken === null ? null : this.id(this.eosToken);
     this.#addsBos = config['add_bos_token'] === true;

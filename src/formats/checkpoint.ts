@@ -40,6 +40,8 @@ export interface Checkpoint {
   readonly sideFiles: SideFiles;
   /** Side files that are not text (tokenizer.model), to be copied as they are. Absent where nothing looked for them. */
   readonly binarySideFiles?: ReadonlyMap<string, Bytes>;
+  /** Text side files that are not the JSON they should be, by name, with a sentence that says what is wrong. */
+  readonly brokenSideFiles?: ReadonlyMap<string, string>;
   /** Sum of all tensors' bytes. */
   readonly totalBytes: number;
   /** Names of the weight files, in order. */

@@ -279,7 +279,7 @@ describe('side files', () => {
   it.each([
     ['config.json', '{"a": ', /m\/config.json is not sound JSON/],
     ['config.json', '[1]', /not a JSON object/],
-    ['tokenizer.json', '', /tokenizer.json is not sound JSON/],
+    ['generation_config.json', '', /generation_config.json is not sound JSON/],
     ['tokenizer.json', 'version https://git-lfs.github.com/spec/v1\noid sha256:1\n', /Git LFS pointer/],
     ['merges.txt', Uint8Array.of(0xff, 0xfe, 0), /merges.txt is not UTF-8/],
   ])('that are broken stop their own checkpoint only: %s %j', async (name, content, reason) => {
@@ -288,6 +288,22 @@ describe('side files', () => {
     expect(faults).toMatchObject([{ file: `m/${name}`, code: 'malformed' }]);
     expect(faults[0]?.message).toMatch(reason);
   });
+
+  it.each(['', '{"model": {"type": "BPE"', '[1]'])(
+    'that only chat reads stop no checkpoint: tokenizer.json %j',
+    async (content) => {
+      const { checkpoints, faults } = await openCheckpoints([
+        single('m/model.safetensors'),
+        given('m/tokenizer.json', content),
+      ]);
+      expect(faults).toEqual([]);
+      const [checkpoint] = checkpoints;
+      expect(checkpoint?.sideFiles.get('tokenizer.json')).toBe(content);
+      expect(checkpoint?.brokenSideFiles?.get('tokenizer.json')).toMatch(
+        /^m\/tokenizer\.json is not (sound JSON|a JSON object).*; mend it or fetch it again\.$/,
+      );
+    },
+  );
 
   it('above the ceiling are refused unread', async () => {
     const huge = { ...given('m/tokenizer.json', '{}') };

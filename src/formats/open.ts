@@ -209,6 +209,7 @@ async function openSet(set: ShardSet, sides: ReadSideFiles): Promise<Omit<Checkp
     config: sides.config,
     sideFiles: sides.texts,
     binarySideFiles: sides.binaries,
+    brokenSideFiles: sides.broken,
     totalBytes,
     weightFiles: set.files.map(({ name }) => name),
   };

@@ -105,40 +105,41 @@ function readMetadata(file: Bytes, value: unknown): Readonly<Record<string, stri
 }
 
 function readEntry(file: Bytes, dataStart: number, name: string, value: unknown): TensorEntry {
-  const tensor = `tensor ${quote(name)}`;
-  if (!isObject(value)) throw malformed(file, `${tensor} is not described by an object`);
+  // Made where something is wrong, and not for each of a hundred thousand.
+  const tensor = () => `tensor ${quote(name)}`;
+  if (!isObject(value)) throw malformed(file, `${tensor()} is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string') throw malformed(file, `${tensor} has no dtype`);
+  if (typeof dtype !== 'string') throw malformed(file, `${tensor()} has no dtype`);
   if (!isDtype(dtype)) {
     throw new UnsupportedFault(
-      `${file.name}: ${tensor} has the dtype ${quote(dtype)}, which is none of ${Object.keys(DTYPE_BITS).join(', ')}; choose a version of the model in one of these.`,
+      `${file.name}: ${tensor()} has the dtype ${quote(dtype)}, which is none of ${Object.keys(DTYPE_BITS).join(', ')}; choose a version of the model in one of these.`,
       { file: file.name, tensor: name, dtype },
     );
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) {
-    throw malformed(file, `${tensor} has a shape that is not a list of whole numbers below 2^53`);
+    throw malformed(file, `${tensor()} has a shape that is not a list of whole numbers below 2^53`);
   }
   if (shape.length > MAX_RANK) {
-    throw malformed(file, `${tensor} has ${shape.length} dimensions and at most ${MAX_RANK} are allowed`);
+    throw malformed(file, `${tensor()} has ${shape.length} dimensions and at most ${MAX_RANK} are allowed`);
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
-    throw malformed(file, `${tensor} has data_offsets that are not two whole numbers`);
+    throw malformed(file, `${tensor()} has data_offsets that are not two whole numbers`);
   }
   const [start, end] = offsets as [number, number];
-  if (end < start) throw malformed(file, `${tensor} ends before it starts`);
-  if (!Number.isSafeInteger(dataStart + end)) throw malformed(file, `${tensor} ends beyond 2^53 bytes`);
+  if (end < start) throw malformed(file, `${tensor()} ends before it starts`);
+  if (!Number.isSafeInteger(dataStart + end)) throw malformed(file, `${tensor()} ends beyond 2^53 bytes`);
   let elements = 1;
   for (const dimension of shape as number[]) {
     elements *= dimension;
-    if (!Number.isSafeInteger(elements)) throw malformed(file, `${tensor} has more than 2^53 elements`);
+    if (!Number.isSafeInteger(elements)) throw malformed(file, `${tensor()} has more than 2^53 elements`);
   }
   const bits = elements * DTYPE_BITS[dtype];
-  if (!Number.isSafeInteger(bits)) throw malformed(file, `${tensor} has more than 2^53 bits`);
-  if (bits % 8 !== 0) throw malformed(file, `${tensor} does not fill whole bytes`);
+  if (!Number.isSafeInteger(bits)) throw malformed(file, `${tensor()} has more than 2^53 bits`);
+  if (bits % 8 !== 0) throw malformed(file, `${tensor()} does not fill whole bytes`);
   if (bits / 8 !== end - start) {
     throw malformed(
       file,
-      `${tensor} has ${end - start} bytes, but its shape [${shape.join(', ')}] in ${dtype} takes ${bits / 8}`,
+      `${tensor()} has ${end - start} bytes, but its shape [${shape.join(', ')}] in ${dtype} takes ${bits / 8}`,
     );
   }
   return { name, dtype, shape: shape as number[], elements, file, start: dataStart + start, end: dataStart + end };

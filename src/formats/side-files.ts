@@ -41,7 +41,12 @@ export interface ReadSideFiles {
   readonly binaries: ReadonlyMap<string, Bytes>;
   /** Parsed config.json, or null where there is none. */
   readonly config: ModelConfig | null;
+  /** Files that are no sound JSON and that no merge reads, by name, with a sentence that says what is wrong. */
+  readonly broken: ReadonlyMap<string, string>;
 }
+
+/** A merge copies it and only chat needs it: a broken one is no reason to refuse the weights. */
+const MAY_BE_BROKEN: ReadonlySet<string> = new Set(['tokenizer.json']);
 
 /**
  * Reads the side files among `files` (by name without folders); others are passed over. Throws MalformedFault for
@@ -49,6 +54,7 @@ export interface ReadSideFiles {
  */
 export async function readSideFiles(files: ReadonlyMap<string, Bytes>): Promise<ReadSideFiles> {
   const texts = new Map<string, string>();
+  const broken = new Map<string, string>();
   let config: ModelConfig | null = null;
   for (const name of TEXT_SIDE_FILES) {
     const file = files.get(name);
@@ -57,15 +63,20 @@ export async function readSideFiles(files: ReadonlyMap<string, Bytes>): Promise<
     texts.set(name, text);
     // Anything may be called so; only a vocabulary of characters is looked for in it, by `chat/`.
     if (!name.endsWith('.json') || name === 'meta.json') continue;
-    const object = parseJsonObject(file, text);
-    if (name === 'config.json') config = object;
+    try {
+      const object = parseJsonObject(file, text);
+      if (name === 'config.json') config = object;
+    } catch (thrown) {
+      if (!(thrown instanceof MalformedFault) || !MAY_BE_BROKEN.has(name)) throw thrown;
+      broken.set(name, thrown.message);
+    }
   }
   const binaries = new Map<string, Bytes>();
   for (const name of BINARY_SIDE_FILES) {
     const file = files.get(name);
     if (file) binaries.set(name, file);
   }
-  return { texts, binaries, config };
+  return { texts, binaries, config, broken };
 }
 
 /** Reads a small file as UTF-8 text. Throws as `readSideFiles` does. */

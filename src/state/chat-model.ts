@@ -4,7 +4,7 @@
  * they are held (`chat-plan.ts`).
  */
 
-import { Fault, MismatchFault, MissingFault } from '../bytes/fault.ts';
+import { Fault, MalformedFault, MismatchFault, MissingFault } from '../bytes/fault.ts';
 import type { Bytes } from '../bytes/bytes.ts';
 import {
   type Architecture,
@@ -60,6 +60,9 @@ function read(lineup: Lineup): ChatModel {
     files.config,
     lineup.tensors.map(({ name }) => name),
   );
+  // A tokenizer that the merge made is sound.
+  const broken = lineup.changes.files === null ? brokenTokenizer(lineup.donor) : null;
+  if (broken !== null) throw new MalformedFault(broken);
   if (!canTokenize(files)) throw new MissingFault(noTokenizer(lineup.donor.name));
   const weights = requiredTensors(architecture);
   return { lineup, ...files, architecture, weights, parameters: parametersOf(weights) };
@@ -96,6 +99,12 @@ function changesFiles({ changes, recipe }: Lineup): boolean {
 /** Whether there is a tokenizer that chat reads. */
 export function canTokenize({ sideFiles, binarySideFiles }: Pick<ChatModel, 'sideFiles' | 'binarySideFiles'>): boolean {
   return hasTokenizer(sideFiles, binarySideFiles?.keys() ?? []);
+}
+
+/** What to say of a tokenizer.json that is no sound JSON; null of any other. */
+export function brokenTokenizer({ brokenSideFiles }: Pick<Checkpoint, 'brokenSideFiles'>): string | null {
+  const broken = brokenSideFiles?.get('tokenizer.json');
+  return broken === undefined ? null : `This model can be merged and saved, but not chatted with: ${broken}`;
 }
 
 /** What to say where there is none. */

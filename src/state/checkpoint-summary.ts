@@ -5,8 +5,9 @@ import { describeArchitecture, requiredTensors } from '../chat/architecture.ts';
 import { ChatTemplate } from '../chat/template.ts';
 import { misfitOf } from '../chat/weights.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
+import { unmergeable } from '../merge/check.ts';
 import { layerCountOf } from '../recipe/resolve.ts';
-import { canTokenize, lineupOf, noTokenizer } from './chat-model.ts';
+import { brokenTokenizer, canTokenize, noTokenizer } from './chat-model.ts';
 import type { CheckpointSummary } from './engine-api.ts';
 
 function filesOf({ sideFiles, binarySideFiles }: Checkpoint) {
@@ -27,7 +28,8 @@ function hasChatTemplate({ sideFiles }: Checkpoint): boolean {
 export function chatObstacle(checkpoint: Checkpoint): string | null {
   try {
     // What cannot be merged, such as packed codes, is not said to be.
-    lineupOf(checkpoint);
+    const obstacle = unmergeable(checkpoint);
+    if (obstacle) return obstacle.message;
     const architecture = describeArchitecture(checkpoint.config, checkpoint.tensors.keys());
     for (const { name, shape } of requiredTensors(architecture)) {
       const misfit = misfitOf(name, checkpoint.tensors.get(name)?.shape ?? [], shape);
@@ -37,6 +39,8 @@ export function chatObstacle(checkpoint: Checkpoint): string | null {
     if (error instanceof Fault) return error.message;
     throw error;
   }
+  const broken = brokenTokenizer(checkpoint);
+  if (broken !== null) return broken;
   return canTokenize(filesOf(checkpoint)) ? null : noTokenizer(checkpoint.name);
 }
 

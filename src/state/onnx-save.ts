@@ -5,6 +5,7 @@
  * computed once for each, so that never more than a few pieces are held.
  */
 
+import { abandon } from '../bytes/abandon.ts';
 import { type StartDigest, wasmDigest } from '../bytes/digest.ts';
 import { MalformedFault, MismatchFault, throwIfCancelled, UnsupportedFault } from '../bytes/fault.ts';
 import type { Folder } from '../bytes/sink.ts';
@@ -163,8 +164,7 @@ export async function saveOnnx(
     await folder.finish();
     return { files: output.files, audit: report };
   } catch (error) {
-    await folder.abort();
-    throw error;
+    throw await abandon(folder, error);
   }
 }
 

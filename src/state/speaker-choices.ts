@@ -51,6 +51,14 @@ export function speakerChoices(studio: StudioState, blends: readonly PastBlend[]
   ];
 }
 
+/** Why there is nobody to talk to, where nobody who is open can talk. */
+export function nobodySentence({ checkpoints }: StudioState): string {
+  const [only, ...others] = checkpoints;
+  if (!only?.chatObstacle) return 'Open a checkpoint with its config and tokenizer to talk to it.';
+  if (others.length > 0) return 'None of the open checkpoints can be talked to; the list of checkpoints says why.';
+  return only.chatObstacle;
+}
+
 function choiceOfRecipe(speaker: Speaker & { kind: 'recipe' }, studio: StudioState): SpeakerChoice {
   const { recipe } = diagnoseRecipe(speaker.text);
   const isOpen = (model: string) => studio.checkpoints.some(({ name }) => name === lastPart(model));

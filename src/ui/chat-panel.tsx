@@ -9,6 +9,7 @@ import IconSend from '@tabler/icons-react/dist/esm/icons/IconSend.mjs';
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { useStore } from 'zustand';
 import { canSend, columnSpeaker, currentMode, isReplying, type SpeakerChoice } from '../state/chat-store.ts';
+import { nobodySentence } from '../state/speaker-choices.ts';
 import { firstQuestionSentence } from '../state/first-question.ts';
 import { GrowingTextarea } from './growing-textarea.tsx';
 import { ChatLog } from './chat-log.tsx';
@@ -157,6 +158,7 @@ function Compose({ isReady, mode }: { isReady: boolean; mode: 'chat' | 'continue
 function Who({ speakers }: { speakers: readonly (SpeakerChoice | null)[] }) {
   const { firstQuestion } = useWorkbench();
   const engine = useStudio((state) => state.engine);
+  const nobody = useStudio(nobodySentence);
   const showcase = useStudio((state) => state.samples?.showcase);
   const phase = useStore(firstQuestion.store, (state) => state.phase);
   const told = firstQuestionSentence(phase, showcase);
@@ -178,7 +180,7 @@ function Who({ speakers }: { speakers: readonly (SpeakerChoice | null)[] }) {
   }
   return (
     <div className={styles.note}>
-      {!first && 'Open a checkpoint with its config and tokenizer to talk to it.'}
+      {!first && nobody}
       {obstacles.map(({ label, obstacle }) => (
         <div key={label} className={styles.obstacle}>
           {obstacle.includes(label) || speakers.length === 1 ? obstacle : `${label}: ${obstacle}`}

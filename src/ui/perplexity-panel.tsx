@@ -8,6 +8,7 @@ import type { TextScore } from '../state/engine-api.ts';
 import { countFigure } from '../state/figures.ts';
 import { MAX_SCORED_CHARS, type PerplexityRow, scoredSpeakers } from '../state/perplexity.ts';
 import { GrowingTextarea } from './growing-textarea.tsx';
+import tables from './figure-table.module.css';
 import styles from './perplexity-panel.module.css';
 import { probabilityFigure } from './probability-figure.ts';
 import { levelOf, TokenLegend } from './token-text.tsx';
@@ -84,7 +85,7 @@ function PerplexityBody() {
 function Table({ rows }: { rows: readonly PerplexityRow[] }) {
   const best = Math.min(...rows.map(({ score }) => score?.bitsPerByte ?? Number.POSITIVE_INFINITY));
   return (
-    <table className={styles.table} aria-label="Perplexity by model" aria-busy={rows.some(isOpen)}>
+    <table className={`${tables.table} ${styles.table}`} aria-label="Perplexity by model" aria-busy={rows.some(isOpen)}>
       <thead>
         <tr>
           <th scope="col">Model</th>
@@ -127,6 +128,8 @@ function waitWords({ phase, tokensDone, tokens }: PerplexityRow): string {
 /** Four significant digits. */
 function figure(value: number): string {
   if (!Number.isFinite(value)) return '∞';
+  // More digits than there are known would be shown.
+  if (value >= 1e9) return value.toExponential(3).replace('e+', 'e');
   return value >= 1000 ? countFigure(value) : value.toPrecision(4);
 }
 

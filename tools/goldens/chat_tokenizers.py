@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 import sentencepiece
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, Regex
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, Regex, trainers
 from transformers import BertTokenizer, GPT2Tokenizer, OpenAIGPTTokenizer, Qwen2Tokenizer
 
 TEXTS = [
@@ -124,6 +124,49 @@ chars = Tokenizer(models.WordLevel({c: i for i, c in enumerate(["<unk>", *"\n th
 chars.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
 chars.decoder = decoders.Fuse()
 
+# Parts of tokenizer.json over a vocabulary that joins across everything, so that every cut shows in the numbers.
+PARTS_TEXTS = ["", "a 12 b", "12①½ ٣٤ x²Ⅷ", "naïve café_x 日本-語", "a--b, (c).", "...!?", "  a  b ", "▁a ▁▁b", "a\ufeffb\u0085c", " -12- ", "it's"]
+joined = Tokenizer(models.BPE(unk_token="<unk>"))
+joined.train_from_iterator(PARTS_TEXTS * 3 + ["▁a▁▁b▁12▁x"] * 3, trainers.BpeTrainer(vocab_size=110, special_tokens=["<unk>"], show_progress=False))
+
+
+def part(decoder=None, **pre):
+    """The same tokenizer with another way of cutting text."""
+    definition = json.loads(joined.to_str())
+    definition["pre_tokenizer"] = pre or None
+    definition["decoder"] = decoder or {"type": "Fuse"}
+    return {"tokenizer.json": json.dumps(definition, ensure_ascii=False)}
+
+
+def split(pattern, behavior, invert=False):
+    return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
+
+
+def metaspace(**options):
+    return {"type": "Metaspace", "replacement": "▁", **options}
+
+
+PARTS = {
+    "digits one by one": part(type="Digits", individual_digits=True),
+    "digits together": part(type="Digits", individual_digits=False),
+    "words and marks": part(type="Whitespace"),
+    "words": part(type="WhitespaceSplit"),
+    "marks alone": part(type="Punctuation"),
+    "marks together": part(type="Punctuation", behavior="Contiguous"),
+    "marks left out": part(type="Punctuation", behavior="Removed"),
+    "marks with what is before": part(type="Punctuation", behavior="MergedWithPrevious"),
+    "marks with what is after": part(type="Punctuation", behavior="MergedWithNext"),
+    "a pattern with what is before": part(**split({"Regex": "[-,]| "}, "MergedWithPrevious")),
+    "a text with what is after": part(**split({"String": "-"}, "MergedWithNext")),
+    "a pattern together": part(**split({"Regex": "[-.]"}, "Contiguous")),
+    "an inverted pattern": part(**split({"Regex": "[a-z]+"}, "Isolated", True)),
+    "a character": part(type="CharDelimiterSplit", delimiter="-"),
+    "several": part(type="Sequence", pretokenizers=[{"type": "Digits", "individual_digits": True}, {"type": "Punctuation", "behavior": "Isolated"}]),
+    "Metaspace that splits": part(decoder=metaspace(prepend_scheme="always", split=True), **metaspace(prepend_scheme="always", split=True)),
+    "Metaspace that does not": part(decoder=metaspace(prepend_scheme="first", split=False), **metaspace(prepend_scheme="first", split=False)),
+    "Metaspace without a prefix": part(decoder=metaspace(prepend_scheme="never", split=True), **metaspace(prepend_scheme="never", split=True)),
+}
+
 SENTENCES = ["", "Hello there", "  the  then\n\nthe\n", " the", "the ", "it's THE end.", "naïve café", "日本 the 語", "🙂 the 👩‍👩‍👧", "a\tb", "the<user>the <user> the", "12345", "x\u0000y", "e\u0301", "\u00a0the", "▁the"]
 
 # After a user's symbol Hugging Face's Llama puts the prefix again, and sentencepiece does not; the former counts.
@@ -141,5 +184,6 @@ if __name__ == "__main__":
         case("SentencePiece without a prefix", {"tokenizer.model": sentence_model(False, False)}, sentence, SENTENCES),
         case("SentencePiece that collapses spaces", {"tokenizer.model": sentence_model(True, True)}, sentence, WITHOUT_USER[:-1]),
     ]
+    cases += [case(name, files, word_level, PARTS_TEXTS) for name, files in PARTS.items()]
     json.dump(cases, sys.stdout, ensure_ascii=True, separators=(",", ":"))
     sys.stdout.write("\n")

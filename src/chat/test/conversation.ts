@@ -35,7 +35,7 @@ export function describeConversation(place: (tensors: Tensors) => Promise<Placed
     placed = await place(stories.tensors);
     chat = await Chat.open({ config: stories.config, sideFiles: stories.sideFiles, weights: placed.weights });
     // The first chat checks the device, which takes long where it is only played in software.
-  }, 180_000);
+  });
   afterAll(async () => {
     await chat.dispose();
     placed.free();

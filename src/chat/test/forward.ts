@@ -279,8 +279,7 @@ export function forward(config: Config, tensors: Tensors, ids: readonly number[]
       hidden = add(hidden, normOf(3)(feedForward(normOf(2)(hidden))), residual);
     }
   }
-  const usuallyTied = isGemma || ['gpt2', 'openai-gpt', 'smollm3', 'starcoder2', 'gpt_neo', 'opt'].includes(type);
-  const isTied = (config['tie_word_embeddings'] ?? usuallyTied) === true || !tensors.has(`${model.head}.weight`);
+  const isTied = !tensors.has(`${model.head}.weight`);
   const last = model.final === null ? hidden : norm(prefix + model.final)(hidden);
   // A tied head still has its own bias.
   const bias = isTied ? tensors.get(`${model.head}.bias`)?.data : undefined;
