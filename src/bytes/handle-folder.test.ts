@@ -105,7 +105,9 @@ describe('handleFolder', () => {
         throw new DOMException('no permission', 'NotAllowedError');
       },
     });
-    await expect(handleFolder(handle)).rejects.toThrow('picked cannot be written (no permission)');
+    await expect(handleFolder(handle)).rejects.toThrow(
+      'The browser does not let this page write picked; save again, and allow it when asked.',
+    );
   });
 });
 

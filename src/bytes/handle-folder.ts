@@ -76,12 +76,14 @@ export async function handleFolder(
     async abort() {
       for (const writer of writers.values()) await writer.abort().catch(() => undefined);
       writers.clear();
+      const left: string[] = [];
       // Newest first: config.json goes before the weights do.
       for (const name of created.reverse()) {
         await directory.removeEntry(name, { recursive: folders.has(name) }).catch((cause: unknown) => {
-          if (!isMissing(cause)) throw outputFault(name, cause);
+          if (!isMissing(cause)) left.push(name);
         });
       }
+      if (left.length > 0) throw leftovers(directory, left.sort());
     },
   });
 }
@@ -95,7 +97,9 @@ export async function pickedFolder(
   name: string,
 ): Promise<{ readonly folder: Folder; readonly within: string | null }> {
   if (await isEmpty(picked)) return { folder: await handleFolder(picked), within: null };
-  const isOurs = !(await exists(picked, name));
+  const isOurs = !(await exists(picked, name).catch((cause: unknown) => {
+    throw outputFault(picked.name, cause);
+  }));
   const inner = await picked.getDirectoryHandle(name, { create: true }).catch((cause: unknown) => {
     throw outputFault(name, cause);
   });
@@ -135,9 +139,23 @@ async function refuseClashes(directory: FileSystemDirectoryHandle, plannedNames:
   if (clashes.length > 0) throw clash(directory, clashes.sort());
 }
 
+/** What a save that failed could not take back. */
+function leftovers(directory: FileSystemDirectoryHandle, names: readonly string[]): OutputFault {
+  const [files, them] = names.length === 1 ? ['a file', 'it'] : ['files', 'them'];
+  return new OutputFault(
+    `The folder ${directory.name} still holds ${files} of this save (${listed(names)}), which make no model; delete ${them}.`,
+    { names },
+  );
+}
+
+function listed(names: readonly string[]): string {
+  return names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
+}
+
 function clash(directory: FileSystemDirectoryHandle, names: readonly string[]): OutputFault {
-  const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
-  return new OutputFault(`The folder ${directory.name} already holds ${shown}; choose an empty folder.`, { names });
+  return new OutputFault(`The folder ${directory.name} already holds ${listed(names)}; choose an empty folder.`, {
+    names,
+  });
 }
 
 async function exists(directory: FileSystemDirectoryHandle, name: string): Promise<boolean> {

@@ -101,13 +101,31 @@ function wrongSize(name: string, announced: number, written: number): OutputFaul
   );
 }
 
-/** Turns what a destination's own API threw into an OutputFault that says what to do. */
+/** Turns what a destination's own API threw into an OutputFault that says what to do. @param where a file, or `the zip` */
 export function outputFault(where: string, cause: unknown): OutputFault {
   const reason = cause instanceof Error ? cause.message : String(cause);
   // Node says it in `code`, browsers in `name` (a DOMException's own `code` is an old number).
   const kinds = cause instanceof Error ? [cause.name, 'code' in cause ? cause.code : null] : [];
-  if (kinds.some((kind) => kind === 'ENOSPC' || kind === 'EDQUOT' || kind === 'QuotaExceededError')) {
-    return new OutputFault(`There is no room left for ${where}; free some space or choose another place.`, { reason });
+  const is = (...wanted: readonly string[]) => kinds.some((kind) => wanted.includes(String(kind)));
+  const fault = (sentence: string) => new OutputFault(sentence, { reason });
+  if (is('ENOSPC', 'EDQUOT', 'QuotaExceededError')) {
+    return fault(`There is no room left for ${where}; free some space or choose another place.`);
   }
-  return new OutputFault(`${where} cannot be written (${reason}); choose another place.`, { reason });
+  if (is('NotAllowedError', 'SecurityError')) {
+    return fault(`The browser does not let this page write ${where}; save again, and allow it when asked.`);
+  }
+  if (is('NotFoundError', 'ENOENT')) {
+    return fault(`${named(where)} cannot be written, because its folder is not there any more; choose another place.`);
+  }
+  if (is('NoModificationAllowedError', 'EBUSY')) {
+    return fault(
+      `${named(where)} cannot be written, because another program or tab has it open; close it there and save again.`,
+    );
+  }
+  return fault(`${named(where)} cannot be written (${reason}); choose another place.`);
+}
+
+/** A file keeps the letters of its name at the beginning of a sentence. */
+function named(where: string): string {
+  return where === 'the zip' ? 'The zip' : where;
 }

@@ -18,7 +18,10 @@ export interface NodeBytes extends Bytes {
 /** One system read is at most 2 GiB - 1; larger slices take several. */
 const MAX_READ_BYTES = 2 ** 30;
 
-/** Opens `path`. `name` is used in messages. Throws MissingFault where it is not a file that can be read. */
+/**
+ * Opens `path`. `name` is used in messages. Throws MissingFault where it is not a file that can be read; a slice throws it
+ * where the file has changed since it was opened.
+ */
 export async function nodeBytes(path: string, name = path): Promise<NodeBytes> {
   let handle: FileHandle;
   try {
@@ -46,6 +49,9 @@ export async function nodeBytes(path: string, name = path): Promise<NodeBytes> {
         if (bytesRead === 0) throw endedEarly(name, start, end, filled);
         filled += bytesRead;
       }
+      // Some of the old and some of the new would make a model that never was.
+      const now = await handle.stat();
+      if (now.mtimeMs !== stat.mtimeMs || now.size !== stat.size) throw changed(name);
       return data;
     },
     async close() {
@@ -54,6 +60,12 @@ export async function nodeBytes(path: string, name = path): Promise<NodeBytes> {
       await handle.close();
     },
   };
+}
+
+function changed(name: string): MissingFault {
+  return new MissingFault(`${name} changed on disk after it was opened; wait until it is written, then run again.`, {
+    file: name,
+  });
 }
 
 function unreadable(name: string, cause: unknown): unknown {

@@ -50,7 +50,7 @@ export function zipFolder(
       }
       if (!isAborted) await writer.close();
     } catch (cause) {
-      const fault = cause instanceof OutputFault ? cause : outputFault('The zip', cause);
+      const fault = cause instanceof OutputFault ? cause : outputFault('the zip', cause);
       fail(fault);
       await writer.abort(fault).catch(() => undefined);
       throw fault;

@@ -110,7 +110,7 @@ describe('merge --onnx', () => {
     // "Once": every story begins so.
     expect(row.indexOf(Math.max(...row))).toBe(403);
     await session.release();
-  }, 60_000);
+  });
 
   it('writes several dtypes into one folder, and says so to transformers.js', async () => {
     const out = join(root, 'out');

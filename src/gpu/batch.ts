@@ -4,7 +4,7 @@
  */
 
 import { BudgetFault } from '../bytes/fault.ts';
-import type { LoadedPiece, PieceShape } from '../methods/kernel.ts';
+import { type LoadedPiece, type PieceShape, selectShapes } from '../methods/kernel.ts';
 import { BUFFER_USAGE, type Buffers, wholeWords } from './buffers.ts';
 import { type BufferRange, type PieceFields, pieceFields, startOf } from './submission.ts';
 
@@ -16,13 +16,27 @@ export class Batch {
   readonly words: BufferRange;
   /** First word of every source of every piece. */
   readonly #starts: readonly (readonly number[])[];
-  readonly #buffers: Buffers;
+  readonly #release: () => void;
   #isReleased = false;
 
+  private constructor(
+    pieces: readonly PieceShape[],
+    words: BufferRange,
+    bytes: number,
+    starts: readonly (readonly number[])[],
+    release: () => void,
+  ) {
+    this.pieces = pieces;
+    this.words = words;
+    this.bytes = bytes;
+    this.#starts = starts;
+    this.#release = release;
+  }
+
   /** Uploads pieces. Throws BudgetFault where they are larger than the device can bind. */
-  constructor(device: GPUDevice, buffers: Buffers, pieces: readonly LoadedPiece[]) {
+  static load(device: GPUDevice, buffers: Buffers, pieces: readonly LoadedPiece[]): Batch {
     let at = 0;
-    this.#starts = pieces.map((piece) =>
+    const starts = pieces.map((piece) =>
       piece.bytes.map((bytes) => {
         const start = at;
         at += wholeWords(bytes.length);
@@ -38,13 +52,22 @@ export class Batch {
       );
     }
     const words = buffers.take(Math.max(4, at), BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_DST);
+    const upload = new Upload(device, words);
     pieces.forEach((piece, p) => {
-      piece.bytes.forEach((bytes, s) => upload(device, words, (this.#starts[p]?.[s] ?? 0) * 4, bytes));
+      piece.bytes.forEach((bytes, s) => upload.put((starts[p]?.[s] ?? 0) * 4, bytes));
     });
-    this.pieces = pieces.map(({ bytes: _, ...shape }) => shape);
-    this.words = startOf(words, at);
-    this.bytes = words.size;
-    this.#buffers = buffers;
+    upload.end();
+    const shapes = pieces.map(({ bytes: _, ...shape }) => shape);
+    return new Batch(shapes, startOf(words, at), words.size, starts, () => buffers.give(words));
+  }
+
+  /**
+   * Some sources of these pieces, where they lie. It holds nothing: what it shows is there as long as this batch is.
+   * @param sources per piece, which of its sources.
+   */
+  select(sources: readonly (readonly number[])[]): Batch {
+    const starts = this.#starts.map((own, p) => (sources[p] ?? []).map((source) => own[source] ?? 0));
+    return new Batch(selectShapes(this.pieces, sources), this.words, 0, starts, () => undefined);
   }
 
   /** The shape of a piece. */
@@ -62,17 +85,61 @@ export class Batch {
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    this.#buffers.give(this.words.buffer);
+    this.#release();
   }
 }
 
-/** writeBuffer takes whole words: the odd half word at the end of a 16-bit tensor is padded. */
-function upload(device: GPUDevice, buffer: GPUBuffer, offset: number, bytes: Uint8Array<ArrayBuffer>): void {
-  const whole = bytes.length - (bytes.length % 4);
-  if (whole > 0) device.queue.writeBuffer(buffer, offset, bytes, 0, whole);
-  if (whole < bytes.length) {
+/** Sources up to this go up with their neighbours: a call for each costs more than the copy. */
+const SMALL_BYTES = 2 ** 16;
+/** Most bytes of small sources that go up together. */
+const TRAY_BYTES = 2 ** 20;
+
+/** Writes sources into a buffer, one after another from the first. */
+class Upload {
+  readonly #device: GPUDevice;
+  readonly #buffer: GPUBuffer;
+  /** Small sources on their way, from `#trayStart` of the buffer on; made where there is one. */
+  #tray: Uint8Array<ArrayBuffer> | null = null;
+  #trayStart = 0;
+  #filled = 0;
+
+  constructor(device: GPUDevice, buffer: GPUBuffer) {
+    this.#device = device;
+    this.#buffer = buffer;
+  }
+
+  /** @param offset where the source begins: at a whole word, right behind the last one. */
+  put(offset: number, bytes: Uint8Array<ArrayBuffer>): void {
+    const size = wholeWords(bytes.length);
+    if (bytes.length > SMALL_BYTES) {
+      this.end();
+      this.#write(offset, bytes);
+      return;
+    }
+    if (this.#filled + size > TRAY_BYTES) this.end();
+    if (this.#filled === 0) this.#trayStart = offset;
+    this.#tray ??= new Uint8Array(TRAY_BYTES);
+    this.#tray.set(bytes, this.#filled);
+    // The odd half word at the end of a 16-bit tensor.
+    this.#tray.fill(0, this.#filled + bytes.length, this.#filled + size);
+    this.#filled += size;
+  }
+
+  /** Writes what is on its way. */
+  end(): void {
+    if (this.#tray && this.#filled > 0) {
+      this.#device.queue.writeBuffer(this.#buffer, this.#trayStart, this.#tray, 0, this.#filled);
+    }
+    this.#filled = 0;
+  }
+
+  /** writeBuffer takes whole words. */
+  #write(offset: number, bytes: Uint8Array<ArrayBuffer>): void {
+    const whole = bytes.length - (bytes.length % 4);
+    this.#device.queue.writeBuffer(this.#buffer, offset, bytes, 0, whole);
+    if (whole === bytes.length) return;
     const tail = new Uint8Array(4);
     tail.set(bytes.subarray(whole));
-    device.queue.writeBuffer(buffer, offset + whole, tail);
+    this.#device.queue.writeBuffer(this.#buffer, offset + whole, tail);
   }
 }

@@ -103,6 +103,12 @@ export interface Arithmetic {
   readonly depth: number;
   /** Brings a batch's bytes to the place. The arrays may be transferred: the caller must not use them again. */
   load(pieces: readonly LoadedPiece[]): Promise<LoadedBatch>;
+  /**
+   * Some sources of a loaded batch as a batch of their own, over the same bytes: it is released by itself, and before the
+   * batch that it is of.
+   * @param sources per piece, which of its sources, the base among them where there is one.
+   */
+  select(batch: LoadedBatch, sources: readonly (readonly number[])[]): LoadedBatch;
   /** Statistics of some pieces of a loaded batch, in the order of `pieces`. */
   measure(batch: LoadedBatch, pieces: readonly number[], kind: MeasureKind): Promise<MeasuredPiece[]>;
   /**

@@ -8,7 +8,7 @@
 import { BudgetFault } from '../bytes/fault.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { Arithmetic } from './arithmetic.ts';
-import type { Lineup } from './lineup.ts';
+import type { BlendTensor, Lineup } from './lineup.ts';
 import { allPlain, type FormOf, liveBytesOf, liveWishes, type LiveWeights } from './live-weights.ts';
 import { type MapView, needsPasses, weightsMap, type WeightsMap } from './map.ts';
 import { plan, type Plan } from './plan.ts';
@@ -18,7 +18,7 @@ import { type OutputPiece, Run } from './run.ts';
 import { isMeasuringDue, MAP_WISH, type MeasureWish, PAGE_WISH, SURVEY_WISH } from './measure-wish.ts';
 import { identityOf, sourcesKey } from './sources-key.ts';
 import type { Statistics } from './statistics.ts';
-import { StatisticsShelf } from './statistics-shelf.ts';
+import { placesIn, StatisticsShelf } from './statistics-shelf.ts';
 import type { ChangeHistogram, Survey } from './survey.ts';
 import { histogramOf, survey } from './surveying.ts';
 
@@ -40,6 +40,18 @@ export interface WorkOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+/** A run with the plan that it obeys. */
+interface PlannedRun {
+  readonly plan: Plan;
+  readonly run: Run;
+}
+
+/** The same for the same sources that are cut and held in the same way. */
+function keyOf(lineup: Lineup, { mode, layout }: Plan): string {
+  const cut = layout.batches.map((batch) => batch.pieces.map((piece) => `${piece.tensor}.${piece.start}`).join());
+  return [sourcesKey(lineup), mode, cut.join(';')].join('|');
+}
+
 /** Milliseconds since `start`. */
 function msSince(start: number): number {
   return performance.now() - start;
@@ -52,6 +64,7 @@ export class Blend {
   readonly #statistics = new StatisticsShelf();
   #kept: {
     readonly key: string;
+    readonly lineup: Lineup;
     readonly plan: Plan;
     readonly residents: Residents | null;
     readonly bytes: number;
@@ -158,26 +171,48 @@ export class Blend {
   }
 
   /** A run over this lineup; sources that an earlier one left at the arithmetic are used again where they fit. */
-  #runOf(lineup: Lineup, plan: Plan): Run {
-    const cut = plan.layout.batches.map((batch) =>
-      batch.pieces.map((piece) => `${piece.tensor}.${piece.start}`).join(),
-    );
-    const key = [sourcesKey(lineup), plan.mode, cut.join(';')].join('|');
+  #runOf(lineup: Lineup, plan: Plan, formOf = this.#possibleFormOf): PlannedRun {
+    const key = keyOf(lineup, plan);
     if (this.#kept?.key !== key) {
+      const within = this.#runWithin(lineup, formOf);
+      if (within) return within;
       this.#letGo();
       const bytes = plan.layout.batches.reduce((sum, batch) => sum + batch.sourceBytes, 0);
-      this.#kept = { key, plan, residents: plan.mode === 'resident' ? new Residents() : null, bytes };
+      this.#kept = { key, lineup, plan, residents: plan.mode === 'resident' ? new Residents() : null, bytes };
     }
-    return new Run(lineup, plan, this.#arithmetic, this.#kept.residents, this.#statisticsOf(lineup));
+    return {
+      plan,
+      run: new Run(lineup, plan, this.#arithmetic, this.#kept.residents, this.#statisticsOf(lineup)),
+    };
+  }
+
+  /**
+   * A run over some of the sources that are kept, where they are: a mute reads nothing, and taking it back neither. Null
+   * where other sources are kept, or the work would be cut otherwise.
+   */
+  #runWithin(lineup: Lineup, formOf: FormOf): PlannedRun | null {
+    const kept = this.#kept;
+    if (!kept?.residents || lineup.tensors.length !== kept.lineup.tensors.length) return null;
+    const places: (readonly number[])[] = [];
+    const tensors: BlendTensor[] = [];
+    for (const [index, tensor] of lineup.tensors.entries()) {
+      const wider = kept.lineup.tensors[index];
+      const own = wider?.name === tensor.name ? placesIn(tensor, wider) : null;
+      if (!wider || !own) return null;
+      places.push(own);
+      tensors.push({ ...tensor, sources: wider.sources, dtypes: wider.dtypes });
+    }
+    const plan = this.#plan({ ...lineup, tensors }, formOf);
+    if (plan.mode !== 'resident' || keyOf(kept.lineup, plan) !== kept.key) return null;
+    const wider = { tensors, places, key: sourcesKey(lineup) };
+    const statistics = this.#statisticsOf(lineup);
+    return { plan, run: new Run(lineup, plan, this.#arithmetic, kept.residents, statistics, wider) };
   }
 
   /** A run that leaves what is kept for the live blend as it is, and reads there where it is the same. */
-  #runBeside(lineup: Lineup): { readonly plan: Plan; readonly run: Run } {
+  #runBeside(lineup: Lineup): PlannedRun {
     const kept = this.#kept;
-    if (!kept) {
-      const plan = this.plan(lineup);
-      return { plan, run: this.#runOf(lineup, plan) };
-    }
+    if (!kept) return this.#runOf(lineup, this.plan(lineup));
     const isSame = kept.key.startsWith(`${sourcesKey(lineup)}|`);
     const plan = isSame ? kept.plan : this.plan(lineup);
     const residents = isSame ? kept.residents : null;
@@ -204,8 +239,7 @@ export class Blend {
 
   /** The weights map; measures what its figures need first. */
   async map(lineup: Lineup, options: WorkOptions = {}, view: MapView = {}): Promise<WeightsMap> {
-    const plan = this.plan(lineup);
-    const run = this.#runOf(lineup, plan);
+    const { plan, run } = this.#runOf(lineup, this.plan(lineup));
     await this.#measure(lineup, plan, run, MAP_WISH, options);
     const statistics = this.#statisticsOf(lineup);
     if (!needsPasses(lineup, statistics)) return weightsMap(lineup, statistics, null, view);
@@ -245,16 +279,16 @@ export class Blend {
     const start = performance.now();
     // Another one may be set while this runs.
     const formOf = this.#possibleFormOf;
-    const plan = this.#plan(lineup, formOf);
-    if (plan.mode === 'streaming') {
+    const wanted = this.#plan(lineup, formOf);
+    if (wanted.mode === 'streaming') {
       const isPlain =
-        this.#arithmetic.place === 'gpu' && plan.chatBytes === liveBytesOf(liveWishes(lineup.tensors, allPlain));
+        this.#arithmetic.place === 'gpu' && wanted.chatBytes === liveBytesOf(liveWishes(lineup.tensors, allPlain));
       throw new BudgetFault(
-        `The merged weights take ${plan.chatBytes} bytes for chat, and merging them ${plan.workingBytes} more, beyond the memory budget of ${this.#budgetBytes}; raise the budget, ${isPlain ? 'hold them in fewer bits, ' : ''}or save the merge without talking to it.`,
-        { neededBytes: plan.chatBytes + plan.workingBytes, budgetBytes: this.#budgetBytes },
+        `The merged weights take ${wanted.chatBytes} bytes for chat, and merging them ${wanted.workingBytes} more, beyond the memory budget of ${this.#budgetBytes}; raise the budget, ${isPlain ? 'hold them in fewer bits, ' : ''}or save the merge without talking to it.`,
+        { neededBytes: wanted.chatBytes + wanted.workingBytes, budgetBytes: this.#budgetBytes },
       );
     }
-    const run = this.#runOf(lineup, plan);
+    const { plan, run } = this.#runOf(lineup, wanted, formOf);
     // Weights that are each tensor's own are found as the tensor comes by; only shared ones need a pass of their own.
     const measureMs = plan.isMeasuredFirst ? await this.#measure(lineup, plan, run, PAGE_WISH, options) : 0;
     const live = await this.#liveFor(lineup, formOf);
@@ -292,8 +326,7 @@ export class Blend {
    * @param isAudited whether pieces come with the squares that the audit compares.
    */
   async *pieces(lineup: Lineup, isAudited: boolean, options: WorkOptions = {}): AsyncGenerator<OutputPiece> {
-    const plan = this.plan(lineup);
-    const run = this.#runOf(lineup, plan);
+    const { plan, run } = this.#runOf(lineup, this.plan(lineup));
     if (plan.isMeasuredFirst) await this.#measure(lineup, plan, run, null, options);
     const watch = this.#watch('save', plan, options);
     yield* run.merge(isAudited, { signal: options.signal, onBytes: watch.onBytes });

@@ -55,7 +55,7 @@ describe('what a survey counts', () => {
       ),
       { numRuns: 30 },
     );
-  }, 60_000);
+  });
 
   it('begins anew with every piece', async () => {
     const piece = changePiece({ models: 2, elements: 5000 });

@@ -4,6 +4,7 @@
  */
 
 import type { Checkpoint } from '../formats/checkpoint.ts';
+import type { Values } from '../methods/method.ts';
 import { idleFilters } from '../recipe/filters.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { stackPlaceOf } from '../recipe/stack.ts';
@@ -162,11 +163,16 @@ const PORTIONS = ['density', 'select_topk', 'gamma'];
 /** Shares of elements that are no shares. */
 export function portionFindings({ tensors }: Lineup): Finding[] {
   return PORTIONS.flatMap((name) => {
-    const isOdd = (value: number | undefined) => value !== undefined && (value < 0 || value > 1);
-    const odd = tensors.flatMap((tensor) => {
-      const value = [tensor.params, ...tensor.perModel].map((values) => values[name]).find(isOdd);
-      return value === undefined ? [] : [{ tensor: tensor.name, value }];
-    });
+    const oddIn = (values: Values) => {
+      const value = values[name];
+      return value !== undefined && (value < 0 || value > 1) ? value : undefined;
+    };
+    const odd: { readonly tensor: string; readonly value: number }[] = [];
+    for (const { name: tensor, params, perModel } of tensors) {
+      let value = oddIn(params);
+      for (const values of perModel) value ??= oddIn(values);
+      if (value !== undefined) odd.push({ tensor, value });
+    }
     const [first] = odd;
     if (!first) return [];
     return [
@@ -183,10 +189,17 @@ export function portionFindings({ tensors }: Lineup): Finding[] {
 /** Parameters that are finite as they are written and not in float32, in which kernels know them. */
 export function magnitudeFindings({ tensors }: Lineup): Finding[] {
   const isInfinite = (value: number) => Number.isFinite(value) && !Number.isFinite(Math.fround(value));
+  // Most tensors share their values.
+  const sound = new Set<Values>();
+  const infiniteIn = (values: Values) => {
+    if (sound.has(values)) return undefined;
+    const found = Object.entries(values).find(([, value]) => isInfinite(value));
+    if (!found) sound.add(values);
+    return found;
+  };
   for (const { name, params, perModel } of tensors) {
-    const found = [params, ...perModel]
-      .flatMap((values) => Object.entries(values))
-      .find(([, value]) => isInfinite(value));
+    let found = infiniteIn(params);
+    for (const values of perModel) found ??= infiniteIn(values);
     if (!found) continue;
     return [
       finding(
@@ -202,9 +215,11 @@ export function magnitudeFindings({ tensors }: Lineup): Finding[] {
 
 /** Parameters that the method cannot use together, as it says itself; the first refusal, and every tensor that has one. */
 export function clashFindings({ tensors, method }: Lineup): Finding[] {
+  const { check } = method;
+  if (!check) return [];
   const refused = tensors.flatMap(({ name, params, perModel }) => {
     try {
-      method.check?.({ tensor: name, params, perModel });
+      check({ tensor: name, params, perModel });
       return [];
     } catch (error) {
       return [{ name, message: error instanceof Error ? error.message : String(error) }];

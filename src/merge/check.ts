@@ -5,6 +5,7 @@
  */
 
 import type { Checkpoint } from '../formats/checkpoint.ts';
+import { isBlended } from '../formats/dtype.ts';
 import { METHODS } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { heardRecipe } from '../recipe/muted.ts';
@@ -29,7 +30,7 @@ import { leftOutFindings, misfitFindings } from './misfits.ts';
 import { type Cast, slotsOf } from './slots.ts';
 import { type OpenStage, stageCheckpoint } from './stage.ts';
 import { hasTokenRows } from './tied.ts';
-import { passesOf, unitOf, weigh } from './weights.ts';
+import { NumbersSoFar, passesOf, unitOf } from './weights.ts';
 
 /** The pre-flight's result; the lineup is null where an error stands. */
 export interface Check {
@@ -140,13 +141,7 @@ function checkOne(recipe: Recipe, find: Find): Check {
 
   const { tensors, copied, order } = lined;
   if (tensors.length === 0) {
-    findings.push(
-      finding(
-        'error',
-        'nothing-shared',
-        `${donor.name} has no tensor of a dtype that can be blended (F32, F16 or BF16).`,
-      ),
-    );
+    findings.push(nothingBlended(donor));
     return { findings, lineup: null };
   }
   const { restacked } = slots;
@@ -168,6 +163,21 @@ function checkOne(recipe: Recipe, find: Find): Check {
   const faulty = refused() ? null : faultyWeights(lineup);
   if (faulty) findings.push(faulty);
   return { findings, lineup: refused() ? null : lineup };
+}
+
+function nothingBlended({ name }: Checkpoint): Finding {
+  return finding('error', 'nothing-shared', `${name} has no tensor of a dtype that can be blended (F32, F16 or BF16).`);
+}
+
+/**
+ * Why a checkpoint cannot be merged with anything, not even by itself; null where it can. The first error that its own
+ * check would give, without lining it up: a checkpoint may have a hundred thousand tensors.
+ */
+export function unmergeable(checkpoint: Checkpoint): Finding | null {
+  const [quantised] = quantisationFindings(checkpoint);
+  if (quantised) return quantised;
+  for (const { dtype } of checkpoint.tensors.values()) if (isBlended(dtype)) return null;
+  return nothingBlended(checkpoint);
 }
 
 /** Everyone who takes part, or what stands against it. */
@@ -241,7 +251,7 @@ function faultyWeights(lineup: Lineup): Finding | null {
     const unit = unitOf(lineup, tensor);
     if ((unit !== null && unit !== 'element') || passesOf(lineup, tensor).length > 0) continue;
     try {
-      weigh(lineup, tensor, null);
+      new NumbersSoFar(lineup, tensor, null).coefficients();
     } catch (error) {
       return finding('error', 'weights', error instanceof Error ? error.message : String(error), [tensor.name]);
     }

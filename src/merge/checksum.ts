@@ -3,6 +3,10 @@
  * session; not a digest of files (`bytes/digest.ts`), and nothing that has to stand up to malice.
  */
 
+/** One number and its two words: keys are made of hundreds of thousands. */
+const scratch = new Float64Array(1);
+const scratchWords = new Uint32Array(scratch.buffer);
+
 /** A sum that grows. */
 export class Checksum {
   #a = 0x811c9dc5;
@@ -20,7 +24,10 @@ export class Checksum {
   }
 
   number(value: number): this {
-    return this.numbers(Float64Array.of(value));
+    scratch[0] = value;
+    this.#word(scratchWords[0] ?? 0);
+    this.#word(scratchWords[1] ?? 0);
+    return this;
   }
 
   /** All bits of all numbers. */

@@ -116,7 +116,7 @@ beforeAll(async () => {
     },
   });
   script = pathToFileURL(join(folder, 'kernel-worker.js'));
-}, 60_000);
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** As the command line starts them. */

@@ -14,6 +14,7 @@ import {
   type MeasuredPiece,
   type MeasureKind,
   type PieceShape,
+  selectShapes,
 } from '../methods/kernel.ts';
 import type { Method, SelectPass, SumPass } from '../methods/method.ts';
 import type { Arithmetic, DigitQuery, LoadedBatch, MergedPiece, MergeWork, PieceWork, Windows } from './arithmetic.ts';
@@ -55,16 +56,35 @@ class CpuBatch implements LoadedBatch {
   readonly loaded: Promise<void>;
   #isReleased = false;
 
-  constructor(id: number, station: Station, pieces: readonly LoadedPiece[]) {
+  private constructor(
+    id: number,
+    station: Station,
+    pieces: readonly PieceShape[],
+    bytes: number,
+    loaded: Promise<void>,
+  ) {
     this.id = id;
     this.station = station;
-    this.pieces = pieces.map(({ bytes: _, ...shape }) => shape);
-    this.bytes = pieces.reduce((sum, piece) => sum + piece.bytes.reduce((s, b) => s + b.byteLength, 0), 0);
-    const buffers = new Set(pieces.flatMap((piece) => piece.bytes.map(({ buffer }) => buffer)));
-    station.heldBytes += this.bytes;
-    this.loaded = station.thread.call('load', [id, pieces], [...buffers]);
+    this.pieces = pieces;
+    this.bytes = bytes;
+    station.heldBytes += bytes;
+    this.loaded = loaded;
     // Whoever uses the batch hears of it.
     this.loaded.catch(() => undefined);
+  }
+
+  /** Hands pieces to a thread. */
+  static load(id: number, station: Station, pieces: readonly LoadedPiece[]): CpuBatch {
+    const shapes = pieces.map(({ bytes: _, ...shape }) => shape);
+    const bytes = pieces.reduce((sum, piece) => sum + piece.bytes.reduce((s, b) => s + b.byteLength, 0), 0);
+    const buffers = new Set(pieces.flatMap((piece) => piece.bytes.map(({ buffer }) => buffer)));
+    return new CpuBatch(id, station, shapes, bytes, station.thread.call('load', [id, pieces], [...buffers]));
+  }
+
+  /** Some sources of its pieces, at the same thread and over the same memory. */
+  select(id: number, sources: readonly (readonly number[])[]): CpuBatch {
+    const selected = this.station.thread.call('select', [id, this.id, sources], []);
+    return new CpuBatch(id, this.station, selectShapes(this.pieces, sources), 0, selected);
   }
 
   /** One call on this batch. */
@@ -111,7 +131,12 @@ export class CpuArithmetic implements Arithmetic {
     if (!least) throw new Error('no thread to load to');
     this.#lastId += 1;
     // Not awaited: a thread at work would answer only after its work.
-    return new CpuBatch(this.#lastId, least, pieces);
+    return CpuBatch.load(this.#lastId, least, pieces);
+  }
+
+  select(batch: LoadedBatch, sources: readonly (readonly number[])[]): LoadedBatch {
+    this.#lastId += 1;
+    return ownBatch(batch).select(this.#lastId, sources);
   }
 
   measure(batch: LoadedBatch, pieces: readonly number[], kind: MeasureKind): Promise<MeasuredPiece[]> {
@@ -246,6 +271,7 @@ function inPlace(): KernelThread {
 function ownBatch(batch: LoadedBatch) {
   if (!(batch instanceof CpuBatch)) throw new Error('a batch of another place');
   const { id, pieces } = batch;
+  const select: CpuBatch['select'] = (own, sources) => batch.select(own, sources);
   const call: CpuBatch['call'] = (name, args) => batch.call(name, args);
   /** Of numbers that lie along rows only those of the piece's own are sent: a tensor may have a million. */
   const local = <Work extends PieceWork>(work: Work): Work => {
@@ -260,5 +286,5 @@ function ownBatch(batch: LoadedBatch) {
     };
     return { ...work, numbers };
   };
-  return { id, pieces, call, local };
+  return { id, pieces, call, local, select };
 }

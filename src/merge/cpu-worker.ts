@@ -6,7 +6,14 @@
 
 import { KeyFilter } from '../cpu/key-filter.ts';
 import { CpuKernels, type KernelResult, type Ranks } from '../cpu/kernels.ts';
-import { BLOCK_ELEMENTS, blocksOf, type LoadedPiece, type MeasuredPiece, type MeasureKind } from '../methods/kernel.ts';
+import {
+  BLOCK_ELEMENTS,
+  blocksOf,
+  type LoadedPiece,
+  type MeasuredPiece,
+  type MeasureKind,
+  selectShapes,
+} from '../methods/kernel.ts';
 import { METHODS } from '../methods/index.ts';
 import type { Method, Pass, SelectPass, SumPass } from '../methods/method.ts';
 import type { Caught, DigitQuery, MergeWork, PieceWork, SampleOrder, WindowQuery } from './arithmetic.ts';
@@ -42,6 +49,8 @@ export class CpuWorker {
   readonly #sorter = new RankSorter();
   readonly #counter = new DigitCounter();
   readonly #batches = new Map<number, readonly LoadedPiece[]>();
+  /** Those of them that lie in another's memory. */
+  readonly #selections = new Set<number>();
   /** The tile that keys are made in lies in its memory. */
   readonly #filter = new KeyFilter(TILE_BLOCKS * BLOCK_ELEMENTS);
   /** Ranks that are kept, by batch and piece. */
@@ -57,11 +66,24 @@ export class CpuWorker {
     this.#batches.set(id, pieces);
   }
 
-  /** Lets a batch go. @returns the memory that its sources lay in */
+  /** Holds some sources of a batch that is held as a batch of their own, over the same memory. */
+  select(id: number, of: number, sources: readonly (readonly number[])[]): void {
+    const pieces = this.#batches.get(of) ?? [];
+    const shapes = selectShapes(pieces, sources);
+    const selected = pieces.map(({ bytes }, p) => (sources[p] ?? []).flatMap((source) => bytes[source] ?? []));
+    this.#batches.set(
+      id,
+      shapes.map((shape, p) => ({ ...shape, bytes: selected[p] ?? [] })),
+    );
+    this.#selections.add(id);
+  }
+
+  /** Lets a batch go. @returns the memory that its sources lay in, where it is no other batch's */
   release(id: number): ArrayBuffer[] {
     const pieces = this.#batches.get(id) ?? [];
     this.#batches.delete(id);
     this.#forgetRanks(id);
+    if (this.#selections.delete(id)) return [];
     return [...new Set(pieces.flatMap(({ bytes }) => bytes.map(({ buffer }) => buffer)))];
   }
 

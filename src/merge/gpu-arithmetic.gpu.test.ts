@@ -93,9 +93,6 @@ const probe: Method = {
 };
 const ranked: Method = { ...probe, name: 'ranked', passes: [low, place], ranks: true };
 
-// Compiling in software takes its time, on a busy machine even more.
-vi.setConfig({ testTimeout: 60_000 });
-
 let device: Device;
 let gpu: GpuArithmetic;
 
@@ -579,6 +576,64 @@ describe('measuring', () => {
     const [got] = await gpu.measure(loaded, [0], { plain: true, axis: null, from: 'deltas' });
     loaded.release();
     expect([...(got?.plain ?? [])].slice(0, 3)).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+  });
+});
+
+describe('sources', () => {
+  it('arrive whole, whatever lies beside them', async () => {
+    // Odd numbers of halves, more small ones than go up together, and large ones between them.
+    const lengths = [3, 20_001, 40_003, 5, ...Array.from({ length: 60 }, (_, n) => 20_000 + n), 33_333, 1];
+    const dtypes: BlendedDtype[] = ['BF16', 'F16', 'F32'];
+    const sources = lengths.map((length, n) => grid(3, length, n + 1));
+    const loaded = await gpu.load(sources.map((own, n) => pieceOf(own, lengths[n] ?? 1, { dtypes })));
+    for (const [n, own] of sources.entries()) {
+      for (const [what, source] of [
+        [3, null],
+        [4, 1],
+      ] as const) {
+        const [out] = await gpu.merge(loaded, probe, [{ piece: n, numbers: numbersOf(what), out: 'F32' }]);
+        const [base, one] = own;
+        const wanted =
+          source === null
+            ? Float64Array.from(base ?? [], (x, i) => x + 2 * ((one?.[i] ?? 0) - x) + (lengths[n] ?? 0))
+            : own[source];
+        expect(decode(out?.bytes ?? new Uint8Array(), 'F32'), `piece ${n}`).toEqual(wanted);
+      }
+    }
+    loaded.release();
+  });
+
+  it('may be some of those that were loaded, with the same sums, ranks and results as if they were alone', async () => {
+    const sources = grid(5, 40 * 130, 3);
+    const chosen = [0, 3, 1];
+    const alone = pieceOf(
+      chosen.map((s) => sources[s] ?? new Float64Array()),
+      130,
+    );
+    const held = gpu.usedBytes;
+    const all = await gpu.load([pieceOf(sources, 130), pieceOf(sources, 130)]);
+    const some = gpu.select(all, [chosen, chosen]);
+    const own = await gpu.load([alone]);
+    const kind = { plain: true, axis: 'row', from: 'deltas', isSurveyed: true } as const;
+    expect(await gpu.measure(some, [1], kind)).toEqual(await gpu.measure(own, [0], kind));
+    for (const [method, what] of [
+      [probe, 0],
+      [probe, 3],
+      [probe, 4],
+      [ranked, 0],
+    ] as const) {
+      const work = (piece: number) => [{ piece, numbers: numbersOf(what), out: 'F32' as const }];
+      const [a] = await gpu.merge(some, method, work(1), { isAudited: true });
+      const [b] = await gpu.merge(own, method, work(0), { isAudited: true });
+      expect(a).toEqual(b);
+    }
+    some.release();
+    own.release();
+    const [whole] = await gpu.merge(all, probe, [{ piece: 0, numbers: numbersOf(4, {}, 4), out: 'F32' }]);
+    expect(decode(whole?.bytes ?? new Uint8Array(), 'F32')).toEqual(sources[1]);
+    all.release();
+    expect(gpu.usedBytes).toBe(held);
+    expect(() => gpu.select(all, [[9], [9]])).toThrow(/no source 9/);
   });
 });
 

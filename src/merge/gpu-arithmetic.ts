@@ -54,7 +54,11 @@ export class GpuArithmetic implements Arithmetic {
 
   /** Throws BudgetFault where a batch is larger than the device can bind. */
   async load(pieces: readonly LoadedPiece[]): Promise<Batch> {
-    return new Batch(this.#space.device, this.#space.buffers, pieces);
+    return Batch.load(this.#space.device, this.#space.buffers, pieces);
+  }
+
+  select(batch: LoadedBatch, sources: readonly (readonly number[])[]): Batch {
+    return onDevice(batch).select(sources);
   }
 
   measure(batch: LoadedBatch, pieces: readonly number[], kind: MeasureKind): Promise<MeasuredPiece[]> {

@@ -11,6 +11,9 @@ import type { Station } from './station.ts';
 /** Batches kept where the arithmetic is, by their index in one layout. */
 export class Residents {
   readonly #batches = new Map<number, LoadedBatch>();
+  /** Some sources of them, by the same index, and which. */
+  readonly #selections = new Map<number, LoadedBatch>();
+  #selected = '';
 
   get(index: number): LoadedBatch | undefined {
     return this.#batches.get(index);
@@ -20,6 +23,25 @@ export class Residents {
     this.#batches.set(index, batch);
   }
 
+  /**
+   * Some sources of a batch that is kept: made once, and kept beside it until others are asked for.
+   * @param which the same for the same sources of all batches.
+   */
+  selection(index: number, which: string, make: () => LoadedBatch): LoadedBatch {
+    if (which !== this.#selected) this.#letSelectionsGo();
+    this.#selected = which;
+    const known = this.#selections.get(index);
+    if (known) return known;
+    const made = make();
+    this.#selections.set(index, made);
+    return made;
+  }
+
+  #letSelectionsGo(): void {
+    for (const batch of this.#selections.values()) batch.release();
+    this.#selections.clear();
+  }
+
   /** How many are kept. */
   get count(): number {
     return this.#batches.size;
@@ -27,6 +49,7 @@ export class Residents {
 
   /** Gives everything back. */
   dispose(): void {
+    this.#letSelectionsGo();
     for (const batch of this.#batches.values()) batch.release();
     this.#batches.clear();
   }

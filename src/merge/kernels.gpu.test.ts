@@ -7,7 +7,7 @@
  * grid, where differences and their squares are exact and ties are exact in both, or spread out, where none is near.
  */
 
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { memoryBytes } from '../bytes/memory-bytes.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { decode, encode } from '../formats/codec.ts';
@@ -21,9 +21,6 @@ import { Blend } from './blend.ts';
 import { GpuArithmetic } from './gpu-arithmetic.ts';
 import type { BlendTensor, Lineup } from './lineup.ts';
 import { random } from './test/checkpoints.ts';
-
-// Compiling in software takes its time, on a busy machine even more.
-vi.setConfig({ testTimeout: 60_000 });
 
 let device: Device;
 let gpu: GpuArithmetic;

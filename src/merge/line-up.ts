@@ -67,8 +67,19 @@ function templateOf(name: string): string {
   return place ? `${place.stack}.*.${place.rest}` : name;
 }
 
-/** Whether a checkpoint lacks a tensor in every layer where the recipe looks for it: then no shard is missing. */
+/**
+ * Whether a checkpoint lacks a tensor in every layer where the recipe looks for it: then no shard is missing. All names
+ * are gone through at the first question, which is not asked where nothing is lacking.
+ */
 function lackedTemplates(slots: readonly Slot[]): (checkpoint: Checkpoint, name: string) => boolean {
+  let present: ReadonlyMap<Checkpoint, ReadonlySet<string>> | null = null;
+  return (checkpoint, name) => {
+    present ??= templatesIn(slots);
+    return !present.get(checkpoint)?.has(templateOf(name));
+  };
+}
+
+function templatesIn(slots: readonly Slot[]): ReadonlyMap<Checkpoint, ReadonlySet<string>> {
   const present = new Map<Checkpoint, Set<string>>();
   for (const { models } of slots) {
     for (const place of models) {
@@ -78,7 +89,7 @@ function lackedTemplates(slots: readonly Slot[]): (checkpoint: Checkpoint, name:
       present.set(place.checkpoint, own);
     }
   }
-  return (checkpoint, name) => !present.get(checkpoint)?.has(templateOf(name));
+  return present;
 }
 
 function lineUpOne(
@@ -127,7 +138,7 @@ function lineUpOne(
     const place = places[i];
     if (!place) return;
     const isBroken = isBlended(source.dtype) !== isBlended(entry.dtype);
-    if (source.shape.join() !== shape.join()) {
+    if (!isSameShape(source.shape, shape)) {
       report('shape', place, source);
       isSound = false;
     } else if (isBroken || (source.dtype !== entry.dtype && sources === stored)) {
@@ -156,6 +167,10 @@ function lineUpOne(
     }),
     out: recipe.outDtype ?? (method.base === 'required' ? entry.dtype : promoted(storedDtypes)),
   };
+}
+
+function isSameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((n, i) => n === b[i]));
 }
 
 /** PyTorch's promotion, which mergekit's linear follows: equal dtypes stay, mixed ones become F32. */

@@ -118,7 +118,7 @@ async function allHold(live: LiveWeights | null, saved: ReadonlyMap<string, Floa
   for (const [name, values] of saved) await holds(name, live?.tensors.get(name), values);
 }
 
-describe('live weights in blocks', { timeout: 60_000 }, () => {
+describe('live weights in blocks', () => {
   it.each(FORMS)('hold what a save writes, in batches of any size: %s', async (form) => {
     const models = family(1, 'BF16', SHAPES);
     const lineup = lineUp(linear(), models);
@@ -229,7 +229,7 @@ describe('live weights in blocks', { timeout: 60_000 }, () => {
   });
 });
 
-describe('memory', { timeout: 120_000 }, () => {
+describe('memory', () => {
   /** Buffers of the device as they come and go while `work` runs. */
   async function watched<T>(work: () => Promise<T>): Promise<{ peakBytes: number; leftBytes: number }> {
     const { device: own } = device;

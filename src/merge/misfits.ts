@@ -159,11 +159,9 @@ function dtypeFindings(misfits: readonly Misfit[], donor: Checkpoint, other: Che
 
 /** What checkpoints have that no tensor of the result asks for, and how their heads differ from the donor's. */
 export function leftOutFindings(slots: readonly Slot[], donor: Checkpoint, others: readonly Checkpoint[]): Finding[] {
-  const used = new Map<Checkpoint, Set<string>>();
+  const used = new Map(others.map((other) => [other, new Set<string>()]));
   const use = ({ checkpoint, name }: Place): void => {
-    const own = used.get(checkpoint) ?? new Set();
-    own.add(name);
-    used.set(checkpoint, own);
+    used.get(checkpoint)?.add(name);
   };
   for (const { lead, base, models } of slots) {
     use(lead);

@@ -64,7 +64,9 @@ function spansOf(ranges: readonly FileRange[]): Span[] {
 
 /**
  * Reads ranges of files, all at once.
- * @returns one array per range, each over memory of its own. Rejects as `Bytes.slice` does.
+ * @returns one array per range. Those that were read in one go lie in one memory, so that a batch of thousands of small
+ * ones is handed to another thread as a few buffers: whoever gives one away gives away all of the call. Rejects as
+ * `Bytes.slice` does.
  */
 export async function readRanges(ranges: readonly FileRange[]): Promise<Uint8Array<ArrayBuffer>[]> {
   const out = ranges.map(() => new Uint8Array());
@@ -74,8 +76,7 @@ export async function readRanges(ranges: readonly FileRange[]): Promise<Uint8Arr
       for (const member of members) {
         const range = ranges[member];
         if (!range) continue;
-        // Memory of its own: a place may hand it to another thread.
-        out[member] = members.length === 1 ? bytes : bytes.slice(range.start - start, range.end - start);
+        out[member] = members.length === 1 ? bytes : bytes.subarray(range.start - start, range.end - start);
       }
     }),
   );

@@ -7,7 +7,7 @@
 
 import { throwIfCancelled } from '../bytes/fault.ts';
 import { elementBytes } from '../formats/dtype.ts';
-import type { Arithmetic, MergeWork, MergedPiece } from './arithmetic.ts';
+import type { Arithmetic, LoadedBatch, MergeWork, MergedPiece } from './arithmetic.ts';
 import { EvidenceFinder } from './evidence.ts';
 import { Holding, type Loan, type Residents } from './holding.ts';
 import { inOrder, type Limits } from './in-order.ts';
@@ -43,6 +43,16 @@ export interface OutputPiece {
   readonly squares: Float64Array | null;
 }
 
+/** Sources that stay at the place and are more than a lineup takes, as after a mute. */
+export interface WiderSources {
+  /** The lineup's tensors with all those sources. */
+  readonly tensors: readonly BlendTensor[];
+  /** Per tensor, which of them the lineup takes. */
+  readonly places: readonly (readonly number[])[];
+  /** Tells these sources from others of the same batches. */
+  readonly key: string;
+}
+
 /** One lineup, planned, at one place. */
 export class Run {
   readonly lineup: Lineup;
@@ -50,14 +60,26 @@ export class Run {
   readonly #arithmetic: Arithmetic;
   readonly #residents: Residents | null;
   readonly #statistics: Statistics;
+  readonly #wider: WiderSources | null;
   /** Groups and their batches are under way side by side: together no more of them than the place is kept busy with. */
   readonly #permits: Permits;
   /** Weights that `mergeRange` found, by tensor. */
   readonly #weights = new Map<number, Promise<TensorWeights>>();
 
-  /** @param residents where sources stay between runs; null where they are read again each time. */
-  constructor(lineup: Lineup, plan: Plan, arithmetic: Arithmetic, residents: Residents | null, statistics: Statistics) {
+  /**
+   * @param residents where sources stay between runs; null where they are read again each time.
+   * @param wider where what stays there is more than the lineup takes; the plan is then of all of it.
+   */
+  constructor(
+    lineup: Lineup,
+    plan: Plan,
+    arithmetic: Arithmetic,
+    residents: Residents | null,
+    statistics: Statistics,
+    wider: WiderSources | null = null,
+  ) {
     this.lineup = lineup;
+    this.#wider = wider;
     this.#plan = plan;
     this.#arithmetic = arithmetic;
     this.#residents = residents;
@@ -75,14 +97,27 @@ export class Run {
   async #load(index: number, signal: AbortSignal | undefined): Promise<Loan> {
     throwIfCancelled(signal);
     const kept = this.#residents?.get(index);
-    if (kept) return { batch: kept, end: () => undefined };
+    if (kept) return { batch: this.#taken(index, kept), end: () => undefined };
     const pieces = this.#plan.layout.batches[index]?.pieces ?? [];
-    const read = await readPieces(pieces, (tensor) => this.#tensor(tensor));
+    const read = await readPieces(pieces, (tensor) => this.#wider?.tensors[tensor] ?? this.#tensor(tensor));
     throwIfCancelled(signal);
     const batch = await this.#arithmetic.load(read);
     if (!this.#residents) return { batch, end: () => batch.release() };
     this.#residents.keep(index, batch);
-    return { batch, end: () => undefined };
+    return { batch: this.#taken(index, batch), end: () => undefined };
+  }
+
+  /** What the lineup takes of a batch that stays. */
+  #taken(index: number, batch: LoadedBatch): LoadedBatch {
+    const wider = this.#wider;
+    if (!wider || !this.#residents) return batch;
+    const pieces = this.#plan.layout.batches[index]?.pieces ?? [];
+    return this.#residents.selection(index, wider.key, () =>
+      this.#arithmetic.select(
+        batch,
+        pieces.map(({ tensor }) => wider.places[tensor] ?? []),
+      ),
+    );
   }
 
   #hold(group: Group, signal: AbortSignal | undefined): Holding {

@@ -4,6 +4,7 @@
  * the audit. Nothing looks whole before all of it is. Not where the folder is (`bytes/*-folder.ts`).
  */
 
+import { abandon } from '../bytes/abandon.ts';
 import { type Digest, type StartDigest, wasmDigest } from '../bytes/digest.ts';
 import { throwIfCancelled } from '../bytes/fault.ts';
 import type { Folder } from '../bytes/sink.ts';
@@ -76,8 +77,7 @@ export async function save(
     await folder.finish();
     return { files: output.files, audit: report };
   } catch (error) {
-    await folder.abort();
-    throw error;
+    throw await abandon(folder, error);
   }
 }
 

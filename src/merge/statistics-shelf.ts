@@ -55,7 +55,7 @@ function isSame(a: TensorEntry | undefined, b: TensorEntry | undefined): boolean
 }
 
 /** Where each source of `own` stands among the sources of `other`; null where one is missing, or the bases differ. */
-function placesIn(own: BlendTensor, other: BlendTensor): number[] | null {
+export function placesIn(own: BlendTensor, other: BlendTensor): number[] | null {
   if (own.hasBase !== other.hasBase || own.rowElements !== other.rowElements) return null;
   const places = own.sources.map((source) => other.sources.findIndex((one) => isSame(source, one)));
   if (places.includes(-1) || (own.hasBase && places[0] !== 0)) return null;

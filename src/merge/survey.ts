@@ -58,6 +58,12 @@ export interface Survey {
   /** Module of each tensor, as an index into `moduleNames`. */
   readonly modules: Int32Array;
   readonly moduleNames: readonly string[];
+  /** Shape of each tensor, as an index into `shapeNames`: `512×64`, `64`, or `scalar`. */
+  readonly shapes: Int32Array;
+  readonly shapeNames: readonly string[];
+  /** The dtypes that its files hold, as an index into `dtypeNames`: `BF16`, or `F32, BF16` where the models differ. */
+  readonly dtypes: Int32Array;
+  readonly dtypeNames: readonly string[];
   readonly elements: Float64Array;
   /** Per tensor: root mean square of the base's values. */
   readonly baseRms: Float64Array;

@@ -48,6 +48,22 @@ export function survey(lineup: Lineup, statistics: Statistics): Survey {
   return { ...figures, insights: insightsOf(figures, broken), start };
 }
 
+/** Words that many tensors share, each kept once. */
+class Index {
+  readonly #places = new Map<string, number>();
+
+  /** The word's place. */
+  of(word: string): number {
+    const place = this.#places.get(word) ?? this.#places.size;
+    this.#places.set(word, place);
+    return place;
+  }
+
+  names(): string[] {
+    return [...this.#places.keys()];
+  }
+}
+
 /** Columns of `length` numbers that are not known yet. */
 function unknown(length: number): Float64Array {
   return new Float64Array(length).fill(Number.NaN);
@@ -58,10 +74,14 @@ export function figuresOf(lineup: Lineup, statistics: Statistics): SurveyFigures
   const { tensors, models } = lineup;
   const count = models.length;
   const pairs = pairsOf(count);
-  const moduleIndex = new Map<string, number>();
+  const moduleNames = new Index();
+  const shapeNames = new Index();
+  const dtypeNames = new Index();
   const columns = {
     layers: new Int32Array(tensors.length),
     modules: new Int32Array(tensors.length),
+    shapes: new Int32Array(tensors.length),
+    dtypes: new Int32Array(tensors.length),
     elements: new Float64Array(tensors.length),
     baseRms: unknown(tensors.length),
     rmsChange: unknown(tensors.length * count),
@@ -75,10 +95,10 @@ export function figuresOf(lineup: Lineup, statistics: Statistics): SurveyFigures
   const totals = new TotalSums(count);
   tensors.forEach((tensor, t) => {
     const { layer, module } = placeOf(tensor.name);
-    const known = moduleIndex.get(module) ?? moduleIndex.size;
-    moduleIndex.set(module, known);
     columns.layers[t] = layer ?? -1;
-    columns.modules[t] = known;
+    columns.modules[t] = moduleNames.of(module);
+    columns.shapes[t] = shapeNames.of(tensor.shape.join('×') || 'scalar');
+    columns.dtypes[t] = dtypeNames.of([...new Set(tensor.dtypes)].join(', '));
     columns.elements[t] = tensor.elements;
     const sums = tensor.hasBase ? statistics.of(tensor.name) : null;
     if (!sums) return;
@@ -90,7 +110,9 @@ export function figuresOf(lineup: Lineup, statistics: Statistics): SurveyFigures
     base: lineup.base?.name ?? null,
     models: models.map(({ name }) => name),
     tensors: tensors.map(({ name }) => name),
-    moduleNames: [...moduleIndex.keys()],
+    moduleNames: moduleNames.names(),
+    shapeNames: shapeNames.names(),
+    dtypeNames: dtypeNames.names(),
     ...columns,
     totals: totals.shares(),
   };

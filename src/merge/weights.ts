@@ -159,6 +159,11 @@ export class NumbersSoFar {
    * the method asked for are missing.
    */
   weights(): TensorWeights {
+    return { numbers: this.numbers(this.coefficients()), unit: unitOf(this.#lineup, this.#tensor) };
+  }
+
+  /** The coefficients of the weights alone. Throws as `weights` does. */
+  coefficients(): Lines {
     const { method } = this.#lineup;
     const tensor = this.#tensor;
     const { evidence } = this;
@@ -179,7 +184,7 @@ export class NumbersSoFar {
         { tensors: [tensor.name] },
       );
     }
-    return { numbers: this.numbers({ over, width, lines, values }), unit };
+    return { over, width, lines, values };
   }
 }
 

@@ -40,6 +40,21 @@ export interface PieceShape {
   readonly dtypes: readonly BlendedDtype[];
 }
 
+/** Pieces with some of their sources only: per piece which, the base being the first where there is one. */
+export function selectShapes(
+  pieces: readonly PieceShape[],
+  sources: readonly (readonly number[])[],
+): readonly PieceShape[] {
+  return pieces.map((piece, p) => ({
+    ...piece,
+    dtypes: (sources[p] ?? []).map((source) => {
+      const dtype = piece.dtypes[source];
+      if (dtype === undefined) throw new Error(`a piece of ${piece.tensor} has no source ${source}`);
+      return dtype;
+    }),
+  }));
+}
+
 /** A piece and its sources' bytes. */
 export interface LoadedPiece extends PieceShape {
   readonly bytes: readonly Uint8Array<ArrayBuffer>[];

@@ -47,12 +47,28 @@ export function uniform(index: number, key: StreamKey): number {
   return ((words[index % 4] ?? 0) >>> 8) / 2 ** 24;
 }
 
+const encoder = new TextEncoder();
+
 /** The key of a tensor's stream for model `model` (its place in the recipe). */
 export function streamKey(seed: number, tensor: string, model: number): StreamKey {
-  const text = new TextEncoder().encode(`${seed}\n${model}\n${tensor}`);
+  const text = `${seed}\n${model}\n${tensor}`;
+  // The bytes of its UTF-8. Those of plain letters are known without encoding, which takes longer than the sum.
   let a = 0x811c9dc5;
   let b = 0x9747b28c;
-  for (const byte of text) {
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.charCodeAt(i);
+    if (byte > 0x7f) return keyOfBytes(encoder.encode(text));
+    a = Math.imul(a ^ byte, 0x01000193);
+    b = Math.imul((b ^ byte) + 0x7f4a7c15, 0x85ebca6b);
+  }
+  return [mixed(a), mixed(b)];
+}
+
+/** The same sum over any bytes. */
+function keyOfBytes(bytes: Uint8Array): StreamKey {
+  let a = 0x811c9dc5;
+  let b = 0x9747b28c;
+  for (const byte of bytes) {
     a = Math.imul(a ^ byte, 0x01000193);
     b = Math.imul((b ^ byte) + 0x7f4a7c15, 0x85ebca6b);
   }

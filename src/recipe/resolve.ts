@@ -58,7 +58,40 @@ function lookUp(scope: ParameterValues, name: string, p: Parameter, tensorName: 
   return null;
 }
 
+/**
+ * Values by depth, of scopes whose values no tensor's name decides: most recipes say the same of all tensors, and then all
+ * share them. Null where there are filters.
+ */
+const shared = new WeakMap<readonly ParameterValues[], Map<Parameters, Map<number, Values> | null>>();
+
+function isFiltered(scopes: readonly ParameterValues[], declared: Parameters): boolean {
+  return scopes.some((scope) => Object.keys(declared).some((name) => scope[name]?.form === 'filtered'));
+}
+
 function valuesIn(scopes: readonly ParameterValues[], declared: Parameters, tensorName: string, depth: number): Values {
+  let byDeclared = shared.get(scopes);
+  if (!byDeclared) {
+    byDeclared = new Map();
+    shared.set(scopes, byDeclared);
+  }
+  let byDepth = byDeclared.get(declared);
+  if (byDepth === undefined) {
+    byDepth = isFiltered(scopes, declared) ? null : new Map();
+    byDeclared.set(declared, byDepth);
+  }
+  const known = byDepth?.get(depth);
+  if (known) return known;
+  const values = lookUpAll(scopes, declared, tensorName, depth);
+  byDepth?.set(depth, values);
+  return values;
+}
+
+function lookUpAll(
+  scopes: readonly ParameterValues[],
+  declared: Parameters,
+  tensorName: string,
+  depth: number,
+): Values {
   const out: Record<string, number> = { ...defaults(declared) };
   for (const [name, p] of Object.entries(declared)) {
     if (p.kind === 'ignored') continue;

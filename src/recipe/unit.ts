@@ -18,8 +18,22 @@ export interface Place {
 
 const LAYER = /^((?:.*?\.)?(?:layers|h|blocks|block|layer)\.(\d+))\.(.+)$/;
 
+/** Places that were found. One name is asked about many times over, and a large model has a hundred thousand names. */
+const found = new Map<string, Place>();
+/** Names whose places are remembered, at most; beyond it all are forgotten. */
+const MOST_FOUND = 200_000;
+
 /** Finds the place of a tensor from its name. */
 export function placeOf(tensor: string): Place {
+  const known = found.get(tensor);
+  if (known) return known;
+  const place = placeIn(tensor);
+  if (found.size >= MOST_FOUND) found.clear();
+  found.set(tensor, place);
+  return place;
+}
+
+function placeIn(tensor: string): Place {
   const match = LAYER.exec(tensor);
   const [, layerPath, layer, rest] = match ?? [];
   if (layerPath === undefined || layer === undefined || rest === undefined) {

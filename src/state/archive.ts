@@ -5,6 +5,7 @@
 
 import type { Folder } from '../bytes/sink.ts';
 import { OutputFault } from '../bytes/fault.ts';
+import { outputFault } from '../bytes/measured-folder.ts';
 import { zipFolder } from '../bytes/zip-folder.ts';
 
 /** Names of our scratch files, so that old ones can be told from other things. */
@@ -44,7 +45,13 @@ export async function openArchive(name: string): Promise<Archive> {
           await storage.removeEntry(handle.name).catch(() => undefined); // the next visit sweeps it away
         },
       },
-      file: async () => new File([await handle.getFile()], `${name}.zip`, { type: 'application/zip' }),
+      async file() {
+        try {
+          return new File([await handle.getFile()], `${name}.zip`, { type: 'application/zip' });
+        } catch (cause) {
+          throw outputFault('the zip', cause);
+        }
+      },
     };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

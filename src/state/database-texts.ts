@@ -1,16 +1,18 @@
 /** DatabaseTexts: texts by key in the browser's IndexedDB. */
 
-import type { TextStore } from './chat-keeping.ts';
 import { databaseValues } from './database.ts';
+import type { WorkspaceTexts } from './kept-workspaces.ts';
 
 /** Texts in a database of their own. */
-export function databaseTexts(factory: IDBFactory): TextStore {
-  const { read, write } = databaseValues(factory, 'fusewright', 'texts');
+export function databaseTexts(factory: IDBFactory): WorkspaceTexts {
+  const { read, write, remove, keys } = databaseValues(factory, 'fusewright', 'texts');
   return {
     async read(key) {
       const value = await read(key);
       return typeof value === 'string' ? value : null;
     },
     write,
+    remove,
+    keys,
   };
 }

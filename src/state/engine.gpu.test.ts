@@ -61,7 +61,7 @@ const opened = async () => {
 };
 describeSpeaking('an engine on WebGPU', opened, 12);
 
-describe('the engine', { timeout: 240_000 }, () => {
+describe('the engine', () => {
   beforeAll(async () => {
     await openFamily(engine);
     await engine.add(await fixture('llama2xs-500it'));

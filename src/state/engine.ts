@@ -11,7 +11,6 @@ import { Prompter } from '../chat/prompter.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openCheckpoints, type GivenFile } from '../formats/open.ts';
 import { gpuHere, openDevice, type Device } from '../gpu/device.ts';
-import { Blend } from '../merge/blend.ts';
 import { check, type Check } from '../merge/check.ts';
 import { CpuArithmetic, type KernelThread } from '../merge/cpu-arithmetic.ts';
 import { GpuArithmetic } from '../merge/gpu-arithmetic.ts';
@@ -20,6 +19,7 @@ import { save } from '../merge/save.ts';
 import { surveyRecipe } from '../merge/surveying.ts';
 import type { OpenStage } from '../merge/stage.ts';
 import { stagesAt } from '../merge/stage-runs.ts';
+import type { Recipe } from '../recipe/recipe.ts';
 import { parseRecipe } from '../recipe/yaml.ts';
 import { version } from '../../package.json';
 import { openArchive, sweepArchives } from './archive.ts';
@@ -53,7 +53,9 @@ import type {
 } from './engine-api.ts';
 import { saveOnnx } from './onnx-save.ts';
 import { continuesPick, isLoose } from './picking.ts';
+import { RecentChecks } from './recent-checks.ts';
 import { type ReadySpeaker, Replies } from './replies.ts';
+import { Saver, STAGE_SHARE } from './saver.ts';
 import { type BlendPlan, type ReadyOptions, Speakers, type Wanted } from './speakers.ts';
 import { Turns, type TurnKind } from './turns.ts';
 
@@ -75,9 +77,6 @@ export interface EngineSurroundings {
   readonly startKernelWorkers: () => readonly KernelThread[];
 }
 
-/** Most bytes that saving on the CPU holds, beside what the live blend holds on a software adapter. */
-const SAVER_BUDGET_BYTES = GIB / 4;
-
 /** Where merging and chat happen now. */
 interface Place {
   readonly info: { readonly place: 'gpu' | 'cpu'; readonly reason: string };
@@ -87,57 +86,6 @@ interface Place {
   readonly saver: Saver | null;
   /** Merges recipes whose results other recipes of the same text read. */
   readonly stages: OpenStage;
-}
-
-/** Share of the budget that a stage may hold beside the recipe that reads it. */
-const STAGE_SHARE = 0.25;
-
-/** What saving needs once it began. */
-interface Saving {
-  readonly arithmetic: CpuArithmetic;
-  readonly blend: Blend;
-}
-
-/** A second blend, on the CPU, that only saves. Its threads start with the first save. */
-class Saver {
-  readonly #startKernelWorkers: EngineSurroundings['startKernelWorkers'];
-  #open: Saving | null = null;
-
-  constructor(startKernelWorkers: EngineSurroundings['startKernelWorkers']) {
-    this.#startKernelWorkers = startKernelWorkers;
-  }
-
-  readonly stages = stagesAt(
-    () => this.#opened().arithmetic,
-    () => SAVER_BUDGET_BYTES * STAGE_SHARE,
-  );
-
-  #opened(): Saving {
-    if (!this.#open) {
-      const arithmetic = new CpuArithmetic(this.#startKernelWorkers());
-      const blend = new Blend(arithmetic, { budgetBytes: SAVER_BUDGET_BYTES, keepsSources: false });
-      this.#open = { arithmetic, blend };
-    }
-    return this.#open;
-  }
-
-  /** @param budgetBytes what the user allows altogether. */
-  blend(budgetBytes: number): Blend {
-    const { blend } = this.#opened();
-    blend.budgetBytes = Math.min(budgetBytes, SAVER_BUDGET_BYTES);
-    return blend;
-  }
-
-  forget(checkpoint: Checkpoint): void {
-    this.#open?.blend.forget(checkpoint);
-  }
-
-  async dispose(): Promise<void> {
-    const open = this.#open;
-    this.#open = null;
-    await open?.blend.dispose();
-    open?.arithmetic.dispose();
-  }
 }
 
 /** Loose files that more may follow, the checkpoints that came of them, and what was said about those that broke. */
@@ -165,6 +113,7 @@ export class Engine implements EngineApi {
   /** The lineup that the live blend was made from. */
   #blended: Lineup | null = null;
   #precision: PrecisionChoice = 'auto';
+  readonly #checks = new RecentChecks();
   readonly #turns = new Turns();
   /** By the files beside the weights: reading a large tokenizer takes its time. */
   readonly #prompters = new WeakMap<object, Promise<Prompter>>();
@@ -280,6 +229,7 @@ export class Engine implements EngineApi {
     // In a recipe "+" joins a LoRA and "@" a revision, as in mergekit; a name may have neither.
     const named = checkpoints.map((own) => ({ ...own, name: own.name.replace(/[+@]/g, '_') }));
     this.#checkpoints = [...others, ...named];
+    this.#checks.forget();
     const told = new Set(before.faults);
     const texts = faults.map(({ file, report }) => `${file}: ${report.message}`);
     this.#picked = all.every(isLoose)
@@ -297,6 +247,7 @@ export class Engine implements EngineApi {
     const checkpoint = this.#checkpoints.find((own) => own.name === name);
     if (!checkpoint) return;
     this.#checkpoints = this.#checkpoints.filter((own) => own !== checkpoint);
+    this.#checks.forget();
     if (this.#picked.names.includes(name)) this.#picked = NOTHING_PICKED;
     const place = await this.#open();
     await this.#inTurn('weigh', async () => {
@@ -311,7 +262,12 @@ export class Engine implements EngineApi {
   }
 
   #check(recipeText: string, stages: OpenStage): Check {
-    return check(parseRecipe(recipeText), (model) => this.#find(model), stages);
+    return this.#checked(`merge ${recipeText}`, stages, () => parseRecipe(recipeText));
+  }
+
+  #checked(key: string, stages: OpenStage, recipeOf: () => Recipe): Check {
+    const make = () => check(recipeOf(), (model) => this.#find(model), stages);
+    return this.#checks.of(key, [this.#checkpoints, stages], make);
   }
 
   /** The lineup of a recipe; throws the first thing that stands against it. */
@@ -352,7 +308,10 @@ export class Engine implements EngineApi {
   /** What is surveyed: the recipe's checkpoints, or the recipe's own lineup where that names no base. */
   #surveyed(recipeText: string, stages: OpenStage): Lineup {
     const recipe = surveyRecipe(parseRecipe(recipeText));
-    const { lineup } = recipe ? check(recipe, (model) => this.#find(model), stages) : { lineup: null };
+    // The same for every weight: it is known by what it surveys.
+    const { lineup } = recipe
+      ? this.#checked(`survey ${JSON.stringify(recipe)}`, stages, () => recipe)
+      : { lineup: null };
     return lineup ?? this.#lineUp(recipeText, stages);
   }
 

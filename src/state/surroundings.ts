@@ -4,6 +4,7 @@
 import type { TextStore } from './chat-keeping.ts';
 import { databaseHandles, type HandleStore } from './database-handles.ts';
 import { databaseTexts } from './database-texts.ts';
+import type { WorkspaceTexts } from './kept-workspaces.ts';
 import type { Notifications } from './notify.ts';
 import type { PageKeeper } from './offline.ts';
 import { pageKeeper } from './page-keeper.ts';
@@ -18,6 +19,8 @@ export interface Surroundings {
   readonly copy: (text: string) => Promise<void>;
   /** Where texts are kept in this browser from one visit to the next; left out where there is no such place. */
   readonly store?: TextStore;
+  /** Where the workspaces of all tabs are kept; left out where there is no such place. */
+  readonly workspaces?: WorkspaceTexts;
   /** Where handles of opened files are kept; left out where there is no such place. */
   readonly handles?: HandleStore;
   /** What the browser tells of this visit; left out where nothing is kept from one to the next. */
@@ -96,11 +99,14 @@ function notificationsOf(page: Window & typeof globalThis): { readonly notificat
 }
 
 /** A browser may refuse even to name its database. */
-function databaseOf(page: Window & typeof globalThis): Pick<Surroundings, 'store' | 'handles' | 'visit'> {
+function databaseOf(
+  page: Window & typeof globalThis,
+): Pick<Surroundings, 'store' | 'workspaces' | 'handles' | 'visit'> {
   try {
     const { indexedDB } = page;
     if (!indexedDB) return {};
-    return { store: databaseTexts(indexedDB), handles: databaseHandles(indexedDB), visit: windowVisit(page) };
+    const texts = databaseTexts(indexedDB);
+    return { store: texts, workspaces: texts, handles: databaseHandles(indexedDB), visit: windowVisit(page) };
   } catch {
     return {};
   }

@@ -3,6 +3,8 @@
  * text that can be written at the last moment. Not where work is kept for good (`workspace.ts`).
  */
 
+import { type Tabs, windowTabs } from './tabs.ts';
+
 /** A place for one text; reading gives null and writing does nothing where the browser has no such place. */
 export interface TextPlace {
   readonly read: () => string | null;
@@ -17,6 +19,10 @@ export interface Visit {
   readonly tab: TextPlace;
   /** The same for the conversation. */
   readonly talk: TextPlace;
+  /** The same for the key of this tab's workspace. */
+  readonly key: TextPlace;
+  /** Which tabs live; null where the browser does not tell. */
+  readonly tabs: Tabs | null;
   /** Lives from visit to visit. Read at once, before the first picture. */
   readonly hint: TextPlace;
   /** Calls back when the page is hidden or goes. */
@@ -25,6 +31,7 @@ export interface Visit {
 
 const TAB_KEY = 'fusewright.work';
 const TALK_KEY = 'fusewright.talk';
+const KEY_KEY = 'fusewright.key';
 const HINT_KEY = 'fusewright.left';
 
 /** This window's visit. */
@@ -35,6 +42,8 @@ export function windowVisit(page: Window & typeof globalThis): Visit {
     wasReloaded: kind === 'reload' || kind === 'back_forward',
     tab: placeOf(() => page.sessionStorage, TAB_KEY),
     talk: placeOf(() => page.sessionStorage, TALK_KEY),
+    key: placeOf(() => page.sessionStorage, KEY_KEY),
+    tabs: windowTabs(page) ?? null,
     hint: placeOf(() => page.localStorage, HINT_KEY),
     onHide(callback) {
       page.addEventListener('pagehide', callback);

@@ -6,9 +6,11 @@ import { currentConversation } from './chat-store.ts';
 import { withMessage } from './conversation.ts';
 import type { HandleStore } from './database-handles.ts';
 import { blendReport, checkpoint, checkReport, engineDouble, weightsMap } from './engine-double.ts';
+import type { WorkspaceTexts } from './kept-workspaces.ts';
 import type { PathedFile } from './samples.ts';
 import type { Surroundings } from './surroundings.ts';
 import { statusOf } from './status.ts';
+import type { Tabs } from './tabs.ts';
 import type { TextPlace } from './visit.ts';
 import { createWorkbench } from './workbench.ts';
 
@@ -26,6 +28,11 @@ function place(): TextPlace & { text: string | null } {
   };
 }
 
+/** A tab of a browser: what lives as long as it does. */
+function tab() {
+  return { work: place(), talk: place(), key: place() };
+}
+
 /** A browser: what it keeps, the disk, and whether it lets a page read without asking. */
 function browser() {
   const texts = new Map<string, string>();
@@ -35,9 +42,12 @@ function browser() {
     texts,
     handles,
     disk,
-    tab: place(),
-    talk: place(),
     hint: place(),
+    first: tab(),
+    /** The names that living tabs hold. */
+    held: new Set<string>(),
+    /** What is kept, by key. */
+    works: () => [...texts].filter(([key]) => key.startsWith('workspace')).map(([, text]) => text),
     isBroken: false,
     /** What the browser says before it asks, and what the person answers. */
     permission: 'granted' as PermissionState,
@@ -81,8 +91,8 @@ function browser() {
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 
-/** A visit of a page to a browser. */
-async function visit(own: ReturnType<typeof browser>, wasReloaded = false) {
+/** A visit of a page to a browser, in its first tab where no other is given. */
+async function visit(own: ReturnType<typeof browser>, wasReloaded = false, inTab = own.first) {
   const double = engineDouble();
   double.answer('start', () => INFO);
   double.answer('check', () => checkReport());
@@ -95,6 +105,17 @@ async function visit(own: ReturnType<typeof browser>, wasReloaded = false) {
     return { added: folders.map((name) => checkpoint(name, { totalBytes: bytes(name) })), faults: [] };
   });
   const hides: (() => void)[] = [];
+  const holds: (() => void)[] = [];
+  const tabs: Tabs = {
+    async hold(name) {
+      if (own.held.has(name)) return null;
+      own.held.add(name);
+      const letGo = () => void own.held.delete(name);
+      holds.push(letGo);
+      return letGo;
+    },
+    held: async () => new Set(own.held),
+  };
   const handleStore: HandleStore = {
     read: async (key) => own.handles.get(key) ?? [],
     write: async (key, handles) => {
@@ -107,21 +128,35 @@ async function visit(own: ReturnType<typeof browser>, wasReloaded = false) {
   const refuse = async () => {
     throw new Error('this browser keeps nothing');
   };
+  const texts: WorkspaceTexts = own.isBroken
+    ? { read: refuse, write: refuse, remove: refuse, keys: refuse }
+    : {
+        read: async (key) => own.texts.get(key) ?? null,
+        write: async (key, text) => {
+          own.texts.set(key, text);
+        },
+        remove: async (key) => {
+          own.texts.delete(key);
+        },
+        keys: async () => [...own.texts.keys()].sort(),
+      };
   const surroundings: Surroundings = {
     fetch: () => Promise.reject(new Error('no network in tests')),
     pickFolder: null,
     download: () => undefined,
     copy: async () => undefined,
-    store: own.isBroken
-      ? { read: refuse, write: refuse }
-      : {
-          read: async (key) => own.texts.get(key) ?? null,
-          write: async (key, text) => {
-            own.texts.set(key, text);
-          },
-        },
+    store: texts,
+    workspaces: texts,
     handles: handleStore,
-    visit: { wasReloaded, tab: own.tab, talk: own.talk, hint: own.hint, onHide: (callback) => hides.push(callback) },
+    visit: {
+      wasReloaded,
+      tab: inTab.work,
+      talk: inTab.talk,
+      key: inTab.key,
+      tabs,
+      hint: own.hint,
+      onHide: (callback) => hides.push(callback),
+    },
   };
   const workbench = createWorkbench(double.engine, surroundings);
   await workbench.workspace.ready;
@@ -143,6 +178,7 @@ async function visit(own: ReturnType<typeof browser>, wasReloaded = false) {
       for (const hide of hides) hide();
       await settled();
       workbench.follower.stop();
+      for (const letGo of holds) letGo();
     },
   };
 }
@@ -201,12 +237,19 @@ describe('after a reload', () => {
   it('the text is exact even where the database had no time', async () => {
     const { own } = await leftBehind();
     const page = await visit(own, true);
-    const before = own.texts.get('workspace');
+    const before = new Map(own.texts);
     page.setWeight(0.123);
     const text = page.text();
     await page.leave();
-    own.texts.set('workspace', before ?? '');
-    expect((await visit(own, true)).text()).toBe(text);
+    for (const [key, kept] of before) own.texts.set(key, kept);
+    const next = await visit(own, true);
+    expect(next.text()).toBe(text);
+    // Also where the address was typed anew.
+    next.setWeight(0.321);
+    const newer = next.text();
+    await next.leave();
+    for (const [key, kept] of before) own.texts.set(key, kept);
+    expect((await visit(own)).state().left?.text).toBe(newer);
   });
 
   it('work that was stopped is told of', async () => {
@@ -373,7 +416,7 @@ describe('starting afresh', () => {
     expect(page.names()).toEqual([]);
     expect(page.text()).toBe('');
     expect(page.takes.store.getState().takes).toEqual([]);
-    expect(own.texts.get('workspace')).toBe('');
+    expect(own.works()).toEqual([]);
     expect(own.handles.size).toBe(0);
     expect(own.hint.text).toBeNull();
     await page.workspace.goOn();
@@ -390,6 +433,114 @@ describe('starting afresh', () => {
     await page.workspace.forget();
     await page.leave();
     expect((await visit(own, true)).phase()).toBe('empty');
+  });
+});
+
+describe('two tabs', () => {
+  /** Two tabs at work, each with folders and a weight of its own. */
+  async function twoTabs() {
+    const own = browser();
+    const second = tab();
+    for (const name of ['base', 'm1', 'm2', 'other']) own.put(`${name}/model.safetensors`);
+    const a = await visit(own);
+    for (const name of ['base', 'm1']) await a.give(name);
+    a.setWeight(0.25);
+    const b = await visit(own, false, second);
+    return { own, second, a, b };
+  }
+
+  it('each keep their own work, whichever closes last', async () => {
+    const { own, second, a, b } = await twoTabs();
+    // The first one's is not offered while it lives.
+    expect(b.phase()).toBe('empty');
+    for (const name of ['other', 'm1']) await b.give(name);
+    b.setWeight(0.75);
+    const texts = [a.text(), b.text()];
+    await b.leave();
+    await a.leave();
+    expect(own.works()).toHaveLength(2);
+    // In the other order, so that nothing depends on it.
+    const againB = await visit(own, true, second);
+    const againA = await visit(own, true);
+    expect([againA.text(), againB.text()]).toEqual(texts);
+    expect(againB.names()).toEqual(['other', 'm1']);
+  });
+
+  it('a new tab is offered the newest work that no living tab holds', async () => {
+    const { own, a, b } = await twoTabs();
+    await b.give('other');
+    const text = b.text();
+    await b.leave();
+    const c = await visit(own, false, tab());
+    expect(c.phase()).toBe('offered');
+    expect(c.state().left?.text).toBe(text);
+    // What is offered to one is not offered to another.
+    expect((await visit(own, false, tab())).phase()).toBe('empty');
+    await c.workspace.goOn();
+    c.studio.edit((before) => `# on\n${before}`);
+    await c.leave();
+    await a.leave();
+    expect(own.works()).toHaveLength(2);
+    expect((await visit(own, false, tab())).state().left?.text).toBe(`# on\n${text}`);
+  });
+
+  it('a copy of a tab has work of its own from then on', async () => {
+    const { own, a } = await twoTabs();
+    const copy = tab();
+    copy.key.text = own.first.key.text;
+    const b = await visit(own, false, copy);
+    expect(b.phase()).toBe('empty');
+    expect(copy.key.text).not.toBe(own.first.key.text);
+    await b.give('other');
+    await b.leave();
+    await a.leave();
+    expect((await visit(own, true)).names()).toEqual(['base', 'm1']);
+  });
+
+  it('something new in a tab that was offered older work leaves that to the next', async () => {
+    const { own, text } = await leftBehind();
+    own.put('other/model.safetensors');
+    const page = await visit(own, false, tab());
+    await page.give('other');
+    expect((await visit(own, false, tab())).state().left?.text).toBe(text);
+    await page.leave();
+    expect(own.works()).toHaveLength(2);
+  });
+
+  it('starting afresh in one leaves the other as it is', async () => {
+    const { own, a, b } = await twoTabs();
+    await b.give('other');
+    await b.workspace.forget();
+    await a.leave();
+    await b.leave();
+    expect(own.works()).toHaveLength(1);
+    expect((await visit(own, true)).names()).toEqual(['base', 'm1']);
+  });
+
+  it('work that was kept before tabs had their own is found', async () => {
+    const { own, text } = await leftBehind();
+    const [kept = ''] = own.works();
+    for (const key of own.texts.keys()) if (key.startsWith('workspace')) own.texts.delete(key);
+    own.texts.set('workspace', kept);
+    expect((await visit(own, false, tab())).state().left?.text).toBe(text);
+  });
+
+  it('of closed tabs only the newest are kept, and never that of a living one', async () => {
+    const { own, a } = await twoTabs();
+    for (let i = 0; i < 12; i++) {
+      const page = await visit(own, false, { ...tab(), key: { ...place(), text: `workspace ${i}` } });
+      await page.give('other');
+      page.studio.edit((before) => `# ${i}\n${before}`);
+      await page.leave();
+    }
+    const last = await visit(own, false, tab());
+    expect(last.state().left?.text).toMatch(/^# 11\n/);
+    // The one that was taken and eight more; the living one's is written when it goes.
+    expect(own.works()).toHaveLength(9);
+    expect(own.works().some((text) => text.includes('# 0\\n'))).toBe(false);
+    await a.leave();
+    expect(own.works()).toHaveLength(10);
+    expect((await visit(own, true)).names()).toEqual(['base', 'm1']);
   });
 });
 
@@ -411,7 +562,7 @@ describe('a browser that keeps nothing, or something else', () => {
   it('broken texts are ignored', async () => {
     const own = browser();
     own.texts.set('workspace', '{"version":1,"text":');
-    own.tab.text = '[]';
+    own.first.work.text = '[]';
     expect((await visit(own, true)).phase()).toBe('empty');
   });
 });

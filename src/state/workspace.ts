@@ -1,7 +1,7 @@
 /**
  * Workspace: the work of a page, kept in this browser from one visit to the next: recipe with undo, takes, view, and how
- * to find the files again. After a reload it comes back by itself where nothing has to be asked; else it is offered. Where
- * the browser keeps nothing that is no error. Not the form of what is kept (`workspace-text.ts`), not the conversations
+ * to find the files again. Each tab has its own (`kept-workspaces.ts`). After a reload it comes back by itself where
+ * nothing has to be asked; else it is offered. Where the browser keeps nothing that is no error. Not the form of what is kept (`workspace-text.ts`), not the conversations
  * (`chat-keeping.ts`).
  */
 
@@ -20,6 +20,7 @@ import {
   type Opening,
   openingKey,
 } from './kept-files.ts';
+import { keptWorkspaces } from './kept-workspaces.ts';
 import { namesToDrop, returnSentence } from './left-work.ts';
 import type { Mixer } from './mixer.ts';
 import type { Output } from './output.ts';
@@ -76,7 +77,6 @@ export interface Workspace {
   readonly dismissAwaited: () => void;
 }
 
-const KEY = 'workspace';
 /** Changes are written after this pause. */
 const PAUSE_MS = 500;
 
@@ -101,16 +101,17 @@ interface Found {
 /** Makes the workspace beside the stores that it keeps, and begins to look for what was left. */
 export function createWorkspace(parts: WorkspaceParts, now: () => number = () => Date.now()): Workspace {
   const { studio, chat, takes, mixer, view, output, surroundings } = parts;
-  const { store: texts, handles: handleStore, visit } = surroundings;
+  const { workspaces: texts, handles: handleStore, visit } = surroundings;
+  const workspaces = texts ? keptWorkspaces(texts, visit?.tabs ?? null, visit?.key ?? null) : null;
   const store = createStore<WorkspaceState>()(() => ({
-    phase: texts ? 'looking' : 'empty',
+    phase: workspaces ? 'looking' : 'empty',
     left: null,
     toDrop: [],
     canGoOn: false,
     isForgotten: false,
     isDenied: false,
     awaited: [],
-    isKept: texts !== undefined,
+    isKept: workspaces !== null,
   }));
   const { getState: get, setState: set } = store;
   /** How the open files came in, in order. */
@@ -158,10 +159,10 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
   const keep = () => {
     clearTimeout(timer);
     timer = undefined;
-    if (!texts || get().phase !== 'working') return;
+    if (!workspaces || get().phase !== 'working') return;
     const text = textNow();
     visit?.hint.write(text === null ? null : 'work');
-    texts.write(KEY, text ?? '').then(
+    workspaces.write(text).then(
       () => set({ isKept: true }),
       () => set({ isKept: false }),
     );
@@ -197,6 +198,8 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
       return;
     }
     set({ phase: 'working', left: null, toDrop: [], isForgotten: false, isDenied: false });
+    // What was offered and not wanted here stays as it was for another tab, or a later visit.
+    if (left !== null && !isForgotten) workspaces?.leave();
     // Takes go with their models: of those that are open again they are still true.
     const isAbout = (text: string) => {
       const { recipe } = diagnoseRecipe(text);
@@ -316,12 +319,12 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
 
   /** Reads what was kept, and lets it come back where nothing has to be asked. */
   const begin = async (): Promise<void> => {
-    if (!texts) return;
-    const kept = readWorkspace((await texts.read(KEY).catch(() => null)) ?? '');
-    const ofTab = visit?.wasReloaded ? readWorkspace(visit.tab.read() ?? '') : null;
+    if (!workspaces) return;
+    const { work: taken, isOwn } = await workspaces.take().catch(() => ({ work: null, isOwn: false }));
+    const ofTab = visit?.wasReloaded || isOwn ? readWorkspace(visit?.tab.read() ?? '') : null;
     visit?.tab.write(null);
-    // The tab's own is what this page showed last; the database may hold another tab's.
-    const left = ofTab ?? kept;
+    // What this tab showed last: the database may have had no time for it.
+    const left = ofTab !== null && ofTab.changedMs >= (taken?.changedMs ?? 0) ? ofTab : taken;
     if (left === null || left.checkpoints.length === 0) {
       visit?.hint.write(null);
       set({ phase: 'empty' });
@@ -378,7 +381,7 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
       set({ awaited: [] });
       visit?.hint.write(null);
       visit?.tab.write(null);
-      if (texts) await texts.write(KEY, '').catch(() => undefined);
+      await workspaces?.write(null).catch(() => undefined);
       if (handleStore) {
         for (const { key } of left.openings) await handleStore.remove(key).catch(() => undefined);
       }
