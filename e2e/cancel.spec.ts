@@ -1,4 +1,4 @@
-/** Stopping: measuring, merging and saving end within a second of being told to, and leave a page that works. */
+/** Stopping: measuring, merging and saving end at once when they are told to, and leave a page that works. */
 
 import { randomFillSync } from 'node:crypto';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { type Download, expect, test } from '@playwright/test';
 import { unzip } from '../src/bytes/zip-reader-double.ts';
 import { answerFolderDialog, pickedFiles, privateFiles } from './picked-folder.ts';
+import { processorMs } from './processor-time.ts';
 import { Studio } from './studio.ts';
 
 const LAYERS = 72;
 const SHAPE = [1024, 1024];
 const TENSOR_BYTES = 1024 * 1024 * 2;
+/** What the browser may still compute from the press on: two cores for a second. All of the work takes many times this. */
+const MOST_AFTER_MS = 2000;
 
 /** Writes a BF16 model of about 150 MB: enough work to be stopped in the middle of it. */
 async function writeLarge(folder: string, seed: number) {
@@ -33,7 +36,7 @@ async function writeLarge(folder: string, seed: number) {
   await writeFile(join(folder, 'config.json'), JSON.stringify({ model_type: 'llama', torch_dtype: 'bfloat16' }));
 }
 
-test('Cancel stops each kind of work', async ({ page }, info) => {
+test('Cancel stops each kind of work', async ({ page, browser }, info) => {
   const root = info.outputPath('large');
   for (const [seed, name] of ['base', 'm1', 'm2'].entries()) await writeLarge(join(root, name), seed);
   const downloads: Download[] = [];
@@ -45,22 +48,26 @@ test('Cancel stops each kind of work', async ({ page }, info) => {
 
   /** Presses Cancel while the status line tells of `work`, and expects it to be over soon. */
   const cancel = async (work: RegExp) => {
-    await expect(studio.status).toContainText(work, { timeout: 30_000 });
-    // Timed in the page itself: an assertion here looks only every now and then.
-    const took = await studio.button('Cancel').evaluate(async (button: HTMLButtonElement) => {
+    await expect(studio.status).toContainText(work);
+    const cancelButton = studio.button('Cancel');
+    await expect(cancelButton).toBeEnabled();
+    const began = await processorMs(browser);
+    // Looked for in the page itself: an assertion here looks only every now and then.
+    const took = await cancelButton.evaluate((button: HTMLButtonElement) => {
       const status = document.querySelector('[role=status]');
-      const stopped = new Promise<number>((resolve) => {
-        const began = performance.now();
+      const pressedMs = performance.now();
+      button.click();
+      return new Promise<number>((resolve) => {
         const look = () => {
-          if (status?.textContent?.includes('Stopped.')) resolve(performance.now() - began);
+          if (status?.textContent?.includes('Stopped.')) resolve(performance.now() - pressedMs);
           else requestAnimationFrame(look);
         };
         look();
       });
-      button.click();
-      return stopped;
     });
-    expect(took).toBeLessThan(2000);
+    const computed = (await processorMs(browser)) - began;
+    info.annotations.push({ type: `${work}`, description: `${took} ms by the clock, ${computed} ms computed` });
+    expect(computed).toBeLessThan(MOST_AFTER_MS);
     await expect(studio.status).toContainText('Stopped. Nothing was changed.');
     await expect(studio.button('Cancel')).toHaveCount(0);
   };

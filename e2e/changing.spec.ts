@@ -1,4 +1,7 @@
-/** Changing one's mind: other weights while a reply is running, many changes at once, checkpoints that go and come back. */
+/**
+ * Changing one's mind: a reply that is stopped, other weights while one is running, many changes at once, checkpoints that
+ * go and come back.
+ */
 
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
@@ -8,11 +11,14 @@ import { expectNear, unpack } from './saved-model.ts';
 import { STORIES, writeRelative } from './stories-relative.ts';
 import { Studio } from './studio.ts';
 
+/** SwiftShader compiles dozens of kernels before the first words. */
+const FIRST_WORDS_MS = 300_000;
+
 test('while it talks', async ({ page }, info) => {
   const root = info.outputPath('family');
   const names = ['base', 'm1', 'm2'];
   for (const [seed, name] of names.entries()) {
-    await writeRelative(join(root, name), { kind: 'llama', dtype: 'F32', isTied: true, seed });
+    await writeRelative(join(root, name), { kind: 'llama', dtype: 'F32', isTied: true, seed, isEndless: true });
   }
   const studio = new Studio(page);
   await studio.visit();
@@ -20,13 +26,37 @@ test('while it talks', async ({ page }, info) => {
   await studio.method.selectOption({ label: 'Linear' });
   await studio.merge();
   const maxTokens = page.getByRole('spinbutton', { name: 'Max tokens' });
+  /** Begins a reply that would go on for a long time, and waits until some of it is there. */
+  const begin = async (prompt: string) => {
+    await maxTokens.fill('8000');
+    await studio.message.fill(prompt);
+    await studio.button('Send').click();
+    const turn = studio.turn();
+    await expect(turn.getByRole('paragraph').first()).toHaveText(new RegExp(`${prompt}.{10}`, 's'), {
+      timeout: FIRST_WORDS_MS,
+    });
+    return turn;
+  };
+
+  await test.step('Stop keeps what there is', async () => {
+    const turn = await begin('Tom had a red car');
+    await expect(studio.button('Send')).toBeDisabled();
+    // Escape closes what is open, and leaves the reply alone.
+    const menu = page.getByRole('dialog', { name: 'Conversations' });
+    await page.locator('[aria-haspopup="dialog"][aria-label^="Conversations"]').click();
+    await expect(menu).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(menu).toBeHidden();
+    await expect(studio.button('Stop')).toBeEnabled();
+    await expect(turn).not.toContainText('stopped');
+    await studio.button('Stop').click();
+    await expect(turn).toContainText('stopped');
+    await expect(turn.getByRole('paragraph').first()).toHaveText(/Tom had a red car.{10}/s);
+    await expect(studio.button('Stop')).toBeDisabled();
+  });
 
   await test.step('a change of weights ends the running reply and makes the next blend', async () => {
-    await maxTokens.fill('400');
-    await studio.message.fill('Once upon a time');
-    await studio.button('Send').click();
-    const turn = studio.log.locator(':scope > *').last();
-    await expect(turn.getByRole('paragraph').first()).toHaveText(/Once upon a time.{10}/s, { timeout: 60_000 });
+    const turn = await begin('Once upon a time');
     const before = await studio.blendNumber();
     await studio.field('weight of m1').fill('0.2');
     const blend = await studio.blendAfter(before);
@@ -49,12 +79,8 @@ test('while it talks', async ({ page }, info) => {
   });
 
   await test.step('a checkpoint goes while it talks', async () => {
-    await maxTokens.fill('400');
     await studio.talkTo.selectOption('m2');
-    await studio.message.fill('Once upon a time');
-    await studio.button('Send').click();
-    const turn = studio.log.locator(':scope > *').last();
-    await expect(turn.getByRole('paragraph').first()).toHaveText(/Once upon a time.{10}/s, { timeout: 60_000 });
+    await begin('Once upon a time');
     await studio.checkpoint('m2').getByRole('button', { name: 'Remove' }).click();
     await expect(studio.checkpoint('m2')).toHaveCount(0);
     await expect(studio.log).toHaveAttribute('aria-busy', 'false');
@@ -81,7 +107,6 @@ test('while it talks', async ({ page }, info) => {
     await studio.addFolder(root);
     await expect(studio.checkpoints.getByRole('group')).toHaveCount(3);
     await expect(studio.checkpoint('base').getByRole('radio', { name: 'Base' })).toBeChecked();
-    await studio.button('Merge').click();
-    await expect(studio.status).toContainText(/^Blended/, { timeout: 60_000 });
+    await studio.merge();
   });
 });

@@ -30,7 +30,7 @@ test('a conversation and its branches', async ({ page, context }, info) => {
     await expect(studio.turn()).toContainText('2/2');
     await studio.press('Previous version');
     await expect(turns).toHaveCount(2);
-    expect((await studio.lastTurn()).slice(0, 2)).toEqual(['Shout rose', 'ROSE']);
+    await expect.poll(async () => (await studio.lastTurn()).slice(0, 2)).toEqual(['Shout rose', 'ROSE']);
     await turns.first().getByRole('button', { name: 'Next version' }).click();
     await expect(turns).toHaveCount(1);
   });
@@ -39,6 +39,7 @@ test('a conversation and its branches', async ({ page, context }, info) => {
     await studio.press('Edit what you wrote');
     await page.getByRole('textbox', { name: 'Your text' }).fill('Shout nothing');
     await page.keyboard.press('Escape');
+    await expect(page.getByRole('textbox', { name: 'Your text' })).toHaveCount(0);
     expect((await studio.lastTurn())[0]).toBe('Shout stone');
   });
 
@@ -93,13 +94,13 @@ test('a conversation and its branches', async ({ page, context }, info) => {
     await list.getByRole('button', { name: 'Delete Shout apple' }).click();
     await expect(list.getByRole('listitem')).toHaveCount(1);
     await page.keyboard.press('Escape');
-    expect((await studio.lastTurn())[0]).toBe('Shout stone');
+    await expect.poll(async () => (await studio.lastTurn())[0]).toBe('Shout stone');
   });
 
   await test.step('what follows from a message goes with it', async () => {
     await studio.press('Delete from here on');
     await expect(turns).toHaveCount(2);
-    expect((await studio.lastTurn())[1]).toBe('ROSE');
+    await expect.poll(async () => (await studio.lastTurn())[1]).toBe('ROSE');
   });
 
   await test.step('a file brings it back', async () => {

@@ -77,7 +77,7 @@ test('drawing, probabilities and perplexity of stories260K', async ({ page }) =>
     await page.getByRole('textbox', { name: 'Text to foresee' }).fill(text);
     await studio.button('Compute perplexity').click();
     const row = page.getByRole('table', { name: 'Perplexity by model' }).getByRole('row').nth(1);
-    await expect(row.getByRole('cell')).toHaveCount(3, { timeout: 60_000 });
+    await expect(row.getByRole('cell')).toHaveCount(3, { timeout: 300_000 });
     const expected = await foreseen(STORIES, readModel(STORIES), text);
     const [perplexity, bits, tokens] = await row.getByRole('cell').allInnerTexts();
     expect(Number(tokens)).toBe(expected.tokens);

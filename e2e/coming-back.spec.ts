@@ -69,7 +69,7 @@ test('samples come back by themselves, with recipe, undo, takes, map and convers
     page.getByRole('region', { name: 'Takes' }).getByRole('button', { name: 'Take 1', exact: true }),
   ).toBeVisible();
   await expect(studio.log).toContainText('Shout wood');
-  expect((await studio.lastTurn())[1]).toBe(reply);
+  await expect.poll(async () => (await studio.lastTurn())[1]).toBe(reply);
   await expect(studio.status).toContainText('Merge again to talk to the result.');
 
   await test.step('undo leads to where it led', async () => {
@@ -127,7 +127,7 @@ test('dropped folders come back where the browser remembers them', async ({ page
   await page.reload();
   await studio.expectRecipe(text);
   await expect(studio.map).toBeVisible();
-  expect(await studio.names()).toEqual(NAMES);
+  await expect.poll(() => studio.names()).toEqual(NAMES);
 
   await test.step('files that changed on disk are told of', async () => {
     await putFolders(page, root);
@@ -173,4 +173,42 @@ test('without handles the page says what to add, and the recipe comes back with 
   await studio.expectRecipe(text);
   await expect(page.getByRole('region', { name: 'Not open yet' })).toHaveCount(0);
   await expect(studio.map).toBeVisible();
+});
+
+test('two tabs keep work of their own, and a new one is offered what a closed one left', async ({ page, context }) => {
+  const studio = new Studio(page);
+  await studio.visit();
+  await studio.openSamples();
+  await studio.field('weight of parrot-shout').fill('0.5');
+  await studio.expectRecipe(/weight: 0.5/);
+  const first = await studio.recipeText();
+
+  const otherPage = await context.newPage();
+  const other = new Studio(otherPage);
+  await other.visit();
+  await expect(left(otherPage)).toHaveCount(0);
+  await other.openSamples();
+  await other.field('weight of parrot-shout').fill('0.25');
+  await other.expectRecipe(/weight: 0.25/);
+  const second = await other.recipeText();
+
+  await test.step('each comes back to its own', async () => {
+    await page.reload();
+    await studio.expectRecipe(first);
+    await otherPage.reload();
+    await other.expectRecipe(second);
+  });
+
+  await test.step('the last to close takes nothing from the other', async () => {
+    // The page has its say when it goes.
+    await otherPage.close({ runBeforeUnload: true });
+    await expect.poll(() => context.pages().length).toBe(1);
+    const third = await context.newPage();
+    await third.goto('/');
+    await expect(left(third)).toContainText(/parrot-shout.*on parrot-base/);
+    await left(third).getByRole('button', { name: 'Go on' }).click();
+    await new Studio(third).expectRecipe(second);
+    await page.reload();
+    await studio.expectRecipe(first);
+  });
 });

@@ -59,7 +59,6 @@ function referenceOf(method: Method, root: string, models: readonly string[]): M
 }
 
 test('each method in the menu merges, passes its audit and is saved', async ({ page }, info) => {
-  test.setTimeout(600_000);
   const root = info.outputPath('family');
   await writeFamily(root, { kind: 'llama', dtype: 'F32' });
   const methods = await declarations();

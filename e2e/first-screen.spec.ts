@@ -72,7 +72,7 @@ test('at most 250 KiB of script, and it can be used before anything else has com
 
   isHolding = false;
   for (const route of held) await route.continue();
-  await expect(studio.checkpoints.getByRole('group')).toHaveCount(4, { timeout: 60_000 });
+  await expect(studio.checkpoints.getByRole('group')).toHaveCount(4);
 });
 
 test('nothing jumps: not on the empty page, and not while the samples open', async ({ page }) => {

@@ -33,16 +33,16 @@ test('long work says what runs where, how far it is and what it holds, and can b
   const bar = page.getByRole('region', { name: 'Progress' });
 
   await test.step('the sentence stands still while the figures run', async () => {
-    await expect(studio.status).toHaveText('Measuring on the GPU, reading the files.', { timeout: 30_000 });
-    await expect(bar).toContainText(/\d MB\s*of 246 MB\s*[\d.]+ MB\/s/);
+    await expect(studio.status).toHaveText('Measuring on the GPU, reading the files.');
+    await expect(bar).toContainText(/\d [kM]?B\s*of 246 MB\s*[\d.]+ [kM]?B\/s/);
     // A time left comes after some seconds.
-    await expect(bar).toContainText(/\d+ s left/, { timeout: 30_000 });
+    await expect(bar).toContainText(/\d+ (?:s|min) left/);
     await expect(bar.getByRole('progressbar', { name: 'Done' })).toHaveAttribute(
       'aria-valuetext',
-      /^[\d.]+ MB of 246 MB, [\d.]+ MB\/s, \d+ s left$/,
+      /^[\d.]+ MB of 246 MB, [\d.]+ [kM]?B\/s, \d+ (?:s|min) left$/,
     );
     await expect(studio.status).toHaveText('Measuring on the GPU, reading the files.');
-    await expect(bar).toContainText(/0:\d\d/);
+    await expect(bar).toContainText(/\d:\d\d/);
     await expect(bar.getByRole('meter', { name: 'Memory held' })).toBeVisible();
   });
 

@@ -67,7 +67,7 @@ test('zooms from groups to tensors by buttons, keys and wheel, and edits at each
   await page.keyboard.press('Enter');
   await expect(tensor).toHaveText('0.90');
   await expect(tensor).toBeFocused();
-  expect(await studio.recipeText()).toMatch(/filter: model\.layers\.1\.mlp\.up_proj\.\n\s+value: 0\.9/);
+  await studio.expectRecipe(/filter: model\.layers\.1\.mlp\.up_proj\.\n\s+value: 0\.9/);
   await expect(studio.cell('layer 1', 'down_proj', 'm1')).toHaveText('0.50');
 
   await page.keyboard.press('[');
@@ -126,7 +126,7 @@ test('mutes and solos in the recipe itself, and brings back what was', async ({ 
   await expect(solo('m1')).toHaveAttribute('aria-pressed', 'true');
   await expect(mute('m2')).toHaveAttribute('aria-pressed', 'true');
   await expect(mute('m1')).toBeDisabled();
-  expect(await studio.recipeText()).toContain('muted: true');
+  await studio.expectRecipe(/muted: true/);
   await expect(studio.cell('layer 0', 'mlp', 'm2')).toHaveAccessibleName(/muted/);
   // It keeps its settings, and they can be changed.
   await expect(studio.cell('layer 0', 'mlp', 'm2')).toHaveText('0.25');

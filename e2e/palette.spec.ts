@@ -52,10 +52,11 @@ test('the palette finds and runs commands, methods, views and help', async ({ pa
     await openPalette(page);
     const first = await active.innerText();
     await page.keyboard.press('ArrowDown');
-    expect(await active.innerText()).not.toBe(first);
-    expect(await field.getAttribute('aria-activedescendant')).toBe(await active.getAttribute('id'));
+    await expect(active).not.toHaveText(first, { useInnerText: true });
+    const id = (await active.getAttribute('id')) ?? 'none';
+    await expect(field).toHaveAttribute('aria-activedescendant', id);
     await page.keyboard.press('ArrowUp');
-    expect(await active.innerText()).toBe(first);
+    await expect(active).toHaveText(first, { useInnerText: true });
     await page.keyboard.press('ArrowUp');
     await expect(active).toContainText('Method: ');
     // The same keys close it.
@@ -71,6 +72,7 @@ test('the palette finds and runs commands, methods, views and help', async ({ pa
     await expect(studio.method).toHaveValue('slerp');
     await openPalette(page);
     await page.keyboard.type('undo');
+    await expect(active).toContainText('Undo');
     await page.keyboard.press('Enter');
     await expect(studio.method).toHaveValue('varm');
   });
@@ -78,6 +80,7 @@ test('the palette finds and runs commands, methods, views and help', async ({ pa
   await test.step('a view', async () => {
     await openPalette(page);
     await page.keyboard.type('show models');
+    await expect(active).toContainText('Show the models');
     await page.keyboard.press('Enter');
     await expect(page.getByRole('tab', { name: 'Models' })).toHaveAttribute('aria-selected', 'true');
   });
@@ -85,6 +88,7 @@ test('the palette finds and runs commands, methods, views and help', async ({ pa
   await test.step('a topic of the help', async () => {
     await openPalette(page);
     await page.keyboard.type('help numbers');
+    await expect(active).toContainText('numbers');
     await page.keyboard.press('Enter');
     const help = page.getByRole('dialog', { name: 'Help' });
     await expect(help.getByRole('heading', { name: 'What the numbers mean' })).toBeInViewport();

@@ -217,7 +217,11 @@ test('a row, all rows back', async ({ page }, info) => {
 test('every control is one step of the history', async ({ page }) => {
   const studio = new Studio(page);
   const texts = [await studio.recipeText()];
-  const note = async () => texts.push(await studio.recipeText());
+  /** Takes down the recipe once it is another one than before. */
+  const note = async () => {
+    await studio.expectRecipeWithout(texts.at(-1) ?? '');
+    texts.push(await studio.recipeText());
+  };
   await studio.combobox('granularity').selectOption('row');
   await note();
   await studio.field('weight of m2').fill('1.25');

@@ -4,6 +4,7 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, type Page, test } from '@playwright/test';
 import { writeFamily } from '../src/cli/test/tiny-checkpoint.ts';
+import { processorMs } from './processor-time.ts';
 import { Studio } from './studio.ts';
 
 const MODELS = join(import.meta.dirname, 'fixtures', 'models');
@@ -42,7 +43,7 @@ test('two models of different shapes', async ({ page }) => {
   await expectNoStack(page);
 });
 
-test('sixteen gigabytes that do not fit each other are refused from their headers', async ({ page }, info) => {
+test('sixteen gigabytes that do not fit each other are refused from their headers', async ({ page, browser }, info) => {
   const root = info.outputPath('huge');
   for (const [name, rows] of [
     ['left', 2 ** 20],
@@ -51,7 +52,7 @@ test('sixteen gigabytes that do not fit each other are refused from their header
     const bytes = rows * 2048 * 4;
     const head = header({ 'model.norm.weight': { dtype: 'F32', shape: [rows, 2048], data_offsets: [0, bytes] } });
     await mkdir(join(root, name), { recursive: true });
-    // The weights are a hole in the file: nothing is written, and reading them would take minutes.
+    // The weights are a hole in the file: nothing is written.
     const file = await open(join(root, name, 'model.safetensors'), 'w');
     await file.write(head);
     await file.truncate(head.length + bytes);
@@ -59,7 +60,7 @@ test('sixteen gigabytes that do not fit each other are refused from their header
   }
   const studio = new Studio(page);
   await studio.visit();
-  const began = Date.now();
+  const began = await processorMs(browser);
   for (const name of ['left', 'right']) {
     await studio.addFiles(join(root, name, 'model.safetensors'));
   }
@@ -67,7 +68,8 @@ test('sixteen gigabytes that do not fit each other are refused from their header
   await expect(studio.status).toContainText('model.norm.weight');
   await studio.button('Merge').click();
   await expect(studio.status).toContainText('not a sibling');
-  expect(Date.now() - began).toBeLessThan(15_000);
+  // Reading them would take minutes.
+  expect((await processorMs(browser)) - began).toBeLessThan(15_000);
   for (const name of ['left', 'right']) await (await open(join(root, name, 'model.safetensors'), 'w')).close();
 });
 
@@ -137,12 +139,12 @@ test('a recipe with a typing error', async ({ page }, info) => {
     expect(wrong).not.toBe(good);
     await studio.writeRecipe(wrong);
     const problems = page.locator('#recipe-problems');
+    const line = wrong.split('\n').findIndex((text, i) => text !== good.split('\n')[i]) + 1;
+    // The first line that is named; the problem of the recipe before this one is gone by then.
+    await expect(problems).toHaveText(new RegExp(`^(?:(?!line \\d).)*line ${line}\\b`, 's'));
     await expect(problems).toContainText(said);
-    const line = Number(/line (\d+)/.exec(await problems.innerText())?.[1]);
-    const changed = wrong.split('\n').findIndex((text, i) => text !== good.split('\n')[i]) + 1;
-    expect(line).toBe(changed);
     await expect(studio.recipe).toHaveAttribute('aria-invalid', 'true');
-    await expect(studio.status).toContainText(`line ${line}`);
+    await expect(studio.status).toContainText(`line ${line},`);
     await expect(studio.button('Merge')).toBeDisabled();
     await expect(studio.method).toBeDisabled();
     await expectNoStack(page);

@@ -1,10 +1,15 @@
-/** The shipped samples from opening to saving: map, merge, chat, other weights, a parent, the zip. */
+/**
+ * The shipped samples from opening to saving: map, merge, chat, other weights, a parent, the zip. And nothing leaves the
+ * page: every request of all that is to its own origin.
+ */
 
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { readModel, varm } from '../src/cli/test/oracle.ts';
+import { writeFamily } from '../src/cli/test/tiny-checkpoint.ts';
 import { expectNear, textOf, unpack } from './saved-model.ts';
 import { Studio } from './studio.ts';
+import { watchPage } from './watched-page.ts';
 
 const FINE_TUNES = ['parrot-mirror', 'parrot-shout', 'parrot-spell'];
 
@@ -12,7 +17,12 @@ function sample(name: string) {
   return readModel(join(import.meta.dirname, '..', 'public', 'samples', name));
 }
 
-test('open samples, merge, chat, change, compare, save', async ({ page }, info) => {
+test('open samples, merge, chat, change, compare, save; no request leaves the page, and nothing complains', async ({
+  page,
+  context,
+  baseURL,
+}, info) => {
+  const watched = await watchPage(page, context);
   const studio = new Studio(page);
   await studio.visit();
   await studio.openSamples();
@@ -134,4 +144,18 @@ test('open samples, merge, chat, change, compare, save', async ({ page }, info) 
     expect(reply).toBe('enots');
     expect(figures).toMatch(/^merged · /);
   });
+
+  const seen = watched.addresses().length;
+  expect(seen).toBeGreaterThan(20);
+  await test.step('files of one’s own cause no request at all', async () => {
+    const root = info.outputPath('family');
+    await writeFamily(root, { kind: 'llama', dtype: 'F32' });
+    await studio.addFolder(root);
+    await expect(studio.checkpoints.getByRole('group')).toHaveCount(8);
+    await studio.writeRecipe('merge_method: linear\nmodels:\n  - model: m1\n  - model: m2\n');
+    await studio.merge();
+    await studio.save();
+    expect(watched.addresses().slice(seen)).toEqual([]);
+  });
+  await watched.expectPrivate(new URL(baseURL ?? '').origin);
 });

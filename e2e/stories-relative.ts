@@ -22,11 +22,17 @@ export interface Relative {
   readonly isTied: boolean;
   readonly seed: number;
   readonly maxShardBytes?: number;
+  /** Never says the token that ends a text, and has room for thousands: a reply that runs until somebody stops it. */
+  readonly isEndless?: boolean;
 }
+
+/** The fixture's token that ends a text. */
+const END_TOKEN = 2;
+const ENDLESS_CONTEXT_TOKENS = 8192;
 
 /** Writes one to the folder `path`. */
 export async function writeRelative(path: string, relative: Relative): Promise<void> {
-  const { kind, dtype, isTied, seed, maxShardBytes = 5e9 } = relative;
+  const { kind, dtype, isTied, seed, maxShardBytes = 5e9, isEndless = false } = relative;
   const next = normal(seed);
   const noisy = (values: Float64Array, share: number) => {
     const scale = share * Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length);
@@ -41,6 +47,11 @@ export async function writeRelative(path: string, relative: Relative): Promise<v
     }
   }
   const embeddings = tensors.get('model.embed_tokens.weight');
+  if (isEndless && embeddings) {
+    // The likeliest of the other tokens has a logit above 0 at all times.
+    const [, hidden = 0] = embeddings.shape;
+    embeddings.values.fill(0, END_TOKEN * hidden, (END_TOKEN + 1) * hidden);
+  }
   if (!isTied && embeddings) tensors.set('lm_head.weight', { ...embeddings, values: noisy(embeddings.values, 0.05) });
 
   const specs = [...tensors].map(([name, { shape }]) => ({ name, shape, dtype }));
@@ -57,6 +68,7 @@ export async function writeRelative(path: string, relative: Relative): Promise<v
     model_type: kind,
     tie_word_embeddings: isTied,
     torch_dtype: TORCH_NAMES[dtype],
+    ...(isEndless ? { max_position_embeddings: ENDLESS_CONTEXT_TOKENS } : {}),
   };
   await writeFile(join(path, 'config.json'), JSON.stringify({ ...config, ...own }, null, 2));
   for (const name of ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json']) {

@@ -1,4 +1,7 @@
-/** A model that this project did not make, talked to alone: continuation, long prompts, stop, seeds. */
+/**
+ * A model that this project did not make, talked to alone: continuation, long prompts, seeds; then merges of relatives of it.
+ * Stopping is in `changing.spec.ts`.
+ */
 
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
@@ -12,7 +15,13 @@ import { Studio } from './studio.ts';
 const STORY =
   'Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball. She wanted to play with it,';
 
-test('stories260K alone', async ({ page }) => {
+/** How relatives of it are made. */
+const FAMILIES: readonly Omit<Relative, 'seed'>[] = [
+  { kind: 'qwen2', dtype: 'F16', isTied: true, maxShardBytes: 150_000 },
+  { kind: 'llama', dtype: 'BF16', isTied: false },
+];
+
+test('stories260K alone, then relatives of it', async ({ page }, info) => {
   const studio = new Studio(page);
   await studio.visit();
   await studio.addFolder(STORIES);
@@ -41,28 +50,6 @@ test('stories260K alone', async ({ page }) => {
     expect(text).toBe(prompt + expected.text);
   });
 
-  await test.step('Stop keeps what there is', async () => {
-    await page.getByRole('spinbutton', { name: 'Max tokens' }).fill('400');
-    await studio.message.fill('Tom had a red car');
-    await studio.button('Send').click();
-    const turn = studio.log.locator(':scope > *').last();
-    await expect(turn.getByRole('paragraph').first()).toHaveText(/Tom had a red car.{10}/s, { timeout: 60_000 });
-    await expect(studio.button('Send')).toBeDisabled();
-    // Escape closes what is open, and leaves the reply alone.
-    const menu = page.getByRole('dialog', { name: 'Conversations' });
-    await page.locator('[aria-haspopup="dialog"][aria-label^="Conversations"]').click();
-    await expect(menu).toBeVisible();
-    await page.keyboard.press('Escape');
-    await expect(menu).toBeHidden();
-    await expect(studio.button('Stop')).toBeEnabled();
-    await expect(turn).not.toContainText('stopped');
-    const began = Date.now();
-    await studio.button('Stop').click();
-    await expect(turn).toContainText('stopped');
-    expect(Date.now() - began).toBeLessThan(5000);
-    await expect(studio.button('Stop')).toBeDisabled();
-  });
-
   await test.step('the same seed draws the same text, another seed another', async () => {
     await page.getByRole('spinbutton', { name: 'Max tokens' }).fill('16');
     await page.getByRole('spinbutton', { name: 'Temperature' }).fill('1.5');
@@ -82,37 +69,41 @@ test('stories260K alone', async ({ page }) => {
   await test.step('and the conversation can be cleared', async () => {
     await studio.button('Clear chat').click();
     await expect(studio.log).toBeEmpty();
+    await studio.button('Reset to defaults').click();
+    await expect(page.getByRole('spinbutton', { name: 'Temperature' })).toHaveValue('0');
   });
+
+  // On the same page: a software adapter compiles for seconds what was not run there before.
+  for (const family of FAMILIES) {
+    const { kind, dtype, maxShardBytes } = family;
+    const title = `relatives of it, merged: ${kind}, ${dtype}${maxShardBytes ? ', sharded' : ''}`;
+    await test.step(title, async () => {
+      const root = info.outputPath(kind);
+      const names = ['base', 'm1', 'm2'].map((name) => `${kind}-${name}`);
+      for (const [seed, name] of names.entries()) await writeRelative(join(root, name), { ...family, seed });
+      await studio.addFolder(root);
+      for (const name of names) await expect(studio.checkpoint(name)).toBeVisible();
+      const [base, ...models] = names;
+      await studio.writeRecipe(
+        `merge_method: varm\nbase_model: ${base}\nmodels:\n${models.map((name) => `  - model: ${name}\n`).join('')}`,
+      );
+      await expect(studio.button('Merge')).toBeEnabled();
+      await studio.merge();
+      await studio.talkTo.selectOption({ label: 'Merged model' });
+      await page.getByRole('spinbutton', { name: 'Max tokens' }).fill('12');
+      // Longer than the 32 tokens from which another attention kernel runs.
+      const prompt = `${STORY} but her mom said no. Lily was very sad and`;
+      const [merged, figures] = await studio.say(prompt);
+      expect(figures).toMatch(/Merged model, blend \d/);
+      const saved = await unpack(await studio.save(), info.outputPath(`saved-${kind}`));
+      const expected = await greedy(join(root, `${kind}-base`), saved.tensors, prompt, 12);
+      expect(merged).toBe(prompt + expected.text);
+
+      await studio.talkTo.selectOption(`${kind}-m2`);
+      const [own] = await studio.say(prompt);
+      const parent = join(root, `${kind}-m2`);
+      expect(own).toBe(prompt + (await greedy(parent, readModel(parent), prompt, 12)).text);
+      expect(own).not.toBe(merged);
+    });
+  }
 });
-
-const families: readonly Omit<Relative, 'seed'>[] = [
-  { kind: 'qwen2', dtype: 'F16', isTied: true, maxShardBytes: 150_000 },
-  { kind: 'llama', dtype: 'BF16', isTied: false },
-];
-for (const family of families) {
-  const { kind, dtype, maxShardBytes } = family;
-  test(`relatives of it, merged: ${kind}, ${dtype}${maxShardBytes ? ', sharded' : ''}`, async ({ page }, info) => {
-    const root = info.outputPath('family');
-    for (const [seed, name] of ['base', 'm1', 'm2'].entries())
-      await writeRelative(join(root, name), { ...family, seed });
-    const studio = new Studio(page);
-    await studio.visit();
-    await studio.addFolder(root);
-    await expect(studio.checkpoints.getByRole('group')).toHaveCount(3);
-    await studio.merge();
-    await page.getByRole('spinbutton', { name: 'Max tokens' }).fill('12');
-    // Longer than the 32 tokens from which another attention kernel runs.
-    const prompt = `${STORY} but her mom said no. Lily was very sad and`;
-    const [merged, figures] = await studio.say(prompt);
-    expect(figures).toContain('Merged model, blend 1');
-    const saved = await unpack(await studio.save(), info.outputPath('saved'));
-    const expected = await greedy(join(root, 'base'), saved.tensors, prompt, 12);
-    expect(merged).toBe(prompt + expected.text);
-
-    await studio.talkTo.selectOption('m2');
-    const [own] = await studio.say(prompt);
-    const parent = join(root, 'm2');
-    expect(own).toBe(prompt + (await greedy(parent, readModel(parent), prompt, 12)).text);
-    expect(own).not.toBe(merged);
-  });
-}

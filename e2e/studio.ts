@@ -6,7 +6,13 @@
 import { type Download, expect, type Locator, type Page } from '@playwright/test';
 
 /** SwiftShader compiles dozens of kernels before the first two tokens of a chat: 80 s at a load of 19 on two cores. */
-const FIRST_REPLY_MS = 180_000;
+const FIRST_REPLY_MS = 300_000;
+
+/** Measuring and merging end long before this, also on a machine that does ten other things. */
+const WORK_MS = 300_000;
+
+/** The recipe follows an edit at once; this is for a page that does not get to run. */
+const READ_MS = 60_000;
 
 export class Studio {
   readonly checkpoints: Locator;
@@ -19,8 +25,13 @@ export class Studio {
   readonly talkTo: Locator;
   readonly message: Locator;
   readonly log: Locator;
+  /** The newest blend that the status line has told of since the page was loaded: later it tells of other things. */
+  #newestBlend = 0;
 
   constructor(readonly page: Page) {
+    page.on('domcontentloaded', () => {
+      this.#newestBlend = 0;
+    });
     this.checkpoints = page.getByRole('region', { name: 'Checkpoints' });
     this.method = page.getByRole('combobox', { name: 'Method' });
     this.audit = page.getByRole('region', { name: /^Audit/ });
@@ -55,16 +66,21 @@ export class Studio {
 
   /** The names of the open checkpoints, in the order of the page. */
   async names(): Promise<string[]> {
-    const groups = await this.checkpoints.getByRole('group').all();
-    return Promise.all(groups.map(async (group) => (await group.getAttribute('aria-label')) ?? ''));
+    const groups = this.checkpoints.getByRole('group');
+    return groups.evaluateAll((all) => all.map((group) => group.getAttribute('aria-label') ?? ''));
   }
 
   /** Picks a method; where it takes other models than the recipe has, takes those that are proposed. */
   async chooseMethod(name: string): Promise<void> {
     await this.method.selectOption(name);
     const answer = this.page.getByRole('group', { name: /^Models for / }).getByRole('button', { name: /^Use / });
+    const wanted = new RegExp(`^merge_method: ${name}$`, 'm');
+    // One of the two comes of it; which one says the page.
+    await expect(async () => {
+      expect((await answer.count()) > 0 || wanted.test(await this.recipeText())).toBe(true);
+    }).toPass({ timeout: READ_MS });
     if ((await answer.count()) > 0) await answer.click();
-    await this.expectRecipe(new RegExp(`^merge_method: ${name}$`, 'm'));
+    await this.expectRecipe(wanted);
   }
 
   /** A cell of the map, by row, column and model. */
@@ -117,13 +133,15 @@ export class Studio {
 
   /** Waits for a blend newer than `before`; gives its number. */
   async blendAfter(before: number): Promise<number> {
-    await expect.poll(() => this.blendNumber(), { timeout: 60_000 }).toBeGreaterThan(before);
+    await expect.poll(() => this.blendNumber(), { timeout: WORK_MS }).toBeGreaterThan(before);
     return this.blendNumber();
   }
 
-  /** The number of the blend that the status line tells of; 0 where it tells of none. */
+  /** The number of the newest blend that the status line tells of, or was seen to have told of; 0 where it was none. */
   async blendNumber(): Promise<number> {
-    return Number(/\(blend (\d+),/.exec(await this.status.innerText())?.[1] ?? 0);
+    const told = /\(blend (\d+),/.exec(await this.status.innerText())?.[1];
+    if (told !== undefined) this.#newestBlend = Number(told);
+    return this.#newestBlend;
   }
 
   /** The text of the recipe, read off the editor's lines. */
@@ -142,14 +160,21 @@ export class Studio {
 
   /** Waits until the recipe is a text, or matches. */
   async expectRecipe(wanted: string | RegExp): Promise<void> {
-    const text = expect.poll(() => this.recipeText());
-    await (typeof wanted === 'string' ? text.toBe(wanted) : text.toMatch(wanted));
+    // A failure to read is a reason to look again, which it is not for `expect.poll`.
+    await expect(async () => {
+      const text = expect(await this.recipeText());
+      if (typeof wanted === 'string') text.toBe(wanted);
+      else text.toMatch(wanted);
+    }).toPass({ timeout: READ_MS });
   }
 
   /** Waits until the recipe is another text, or does not match any more. */
   async expectRecipeWithout(unwanted: string | RegExp): Promise<void> {
-    const text = expect.poll(() => this.recipeText()).not;
-    await (typeof unwanted === 'string' ? text.toBe(unwanted) : text.toMatch(unwanted));
+    await expect(async () => {
+      const text = expect(await this.recipeText()).not;
+      if (typeof unwanted === 'string') text.toBe(unwanted);
+      else text.toMatch(unwanted);
+    }).toPass({ timeout: READ_MS });
   }
 
   /** Replaces the whole recipe, as a person who pastes one does. */
@@ -160,16 +185,23 @@ export class Studio {
 
   /** Sends a message and waits for the whole reply; gives what the log shows for this turn, line by line. */
   async say(prompt: string): Promise<string[]> {
+    const turns = this.log.locator(':scope > *');
+    const before = await turns.count();
     await this.message.fill(prompt);
     await this.button('Send').click();
+    await expect(turns).toHaveCount(before + 1);
     await this.replied();
     return this.lastTurn();
   }
 
-  /** Waits until no reply is on its way. */
+  /** Waits until no reply is on its way and the newest turn has its figures. */
   async replied(): Promise<void> {
-    await expect(this.log.getByText(/tokens\/s/).last()).toBeVisible({ timeout: FIRST_REPLY_MS });
     await expect(this.log).toHaveAttribute('aria-busy', 'false', { timeout: FIRST_REPLY_MS });
+    await expect(
+      this.turn()
+        .getByText(/tokens\/s/)
+        .first(),
+    ).toBeVisible();
   }
 
   /** Adds a column to the chat. */
@@ -206,7 +238,7 @@ export class Studio {
   async save(): Promise<Download> {
     await this.combobox('Save as').selectOption('zip');
     const [download] = await Promise.all([
-      this.page.waitForEvent('download', { timeout: 60_000 }),
+      this.page.waitForEvent('download', { timeout: WORK_MS }),
       this.button('Save').click(),
     ]);
     return download;
