@@ -3,13 +3,25 @@
  * YAML and nothing of recipes: what the keys mean is `schema.ts`.
  */
 
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml';
+import { firstSlip } from './yaml-slip.ts';
 
 /** Ceilings for text that anyone may have written. */
 export const MAX_RECIPE_CHARS = 1_000_000;
 const MAX_ALIASES = 100;
 const MAX_DEPTH = 32;
-const MAX_YAML_PROBLEMS = 20;
+const MAX_PROBLEMS = 20;
 
 /** Keys and list indices from the top of the document. */
 export type DocumentPath = readonly (string | number)[];
@@ -26,6 +38,8 @@ export interface Problem {
   readonly suggestion: string | null;
   /** Such as `models[0].parameters.weight`; empty for the document itself. */
   readonly path: string;
+  /** The YAML parser's own words, where the message says no more than that it could not read on. */
+  readonly words?: string;
 }
 
 /** An opened text. With `problems`, the tree is not to be trusted and `data` is null. */
@@ -52,16 +66,6 @@ export function pathText(path: DocumentPath): string {
     return text === '' ? part : `${text}.${part}`;
   }, '');
 }
-
-const PLAIN_WORDS: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'A tab indents this line, and YAML allows only spaces there; replace the tab with spaces.',
-  MULTIPLE_DOCS: "A second recipe starts here ('---'); a text of several recipes is changed in the text itself.",
-  BLOCK_AS_IMPLICIT_KEY: "There is a second ': ' on this line; start a new line, or put quotes around the value.",
-  BAD_INDENT: 'The indentation of this line, or a bracket that is not closed above it, does not fit.',
-  MISSING_CHAR: 'A quote, bracket or comma is missing here.',
-  UNRESOLVED_TAG: 'Tags such as !name are not used in recipes; remove it.',
-  TAG_RESOLVE_FAILED: 'Tags such as !name are not used in recipes; remove it.',
-};
 
 /** A line that ends one YAML document and begins the next. */
 const DOCUMENT_START = /^---(?=[ \t\r]|$)/;
@@ -99,8 +103,7 @@ export function openDocument(text: string): RecipeDocument {
   };
   const problems: Problem[] = [];
   const report = (message: string, offset: number, path: DocumentPath = [], suggestion: string | null = null): void => {
-    if (problems.length < MAX_YAML_PROBLEMS)
-      problems.push({ message, ...at(offset), suggestion, path: pathText(path) });
+    if (problems.length < MAX_PROBLEMS) problems.push({ message, ...at(offset), suggestion, path: pathText(path) });
   };
   const done = (document: Document, data: unknown): RecipeDocument => ({
     document,
@@ -126,12 +129,15 @@ export function openDocument(text: string): RecipeDocument {
     report('This text is nested too deeply to be a recipe.', 0);
     return done(parseDocument(''), null);
   }
-  for (const error of [...document.errors, ...document.warnings]) {
-    report(PLAIN_WORDS[error.code] ?? `This is not valid YAML: ${error.message}.`, error.pos[0]);
+  const slip = firstSlip(text, document, [...document.errors, ...document.warnings]);
+  if (slip) {
+    const words = slip.words === null ? {} : { words: slip.words };
+    problems.push({ message: slip.message, ...at(slip.offset), suggestion: null, path: '', ...words });
+    return done(document, null);
   }
-  if (problems.length > 0) return done(document, null);
 
   let aliases = 0;
+  const anchors = new Set<string>();
   visit(document, (_, node, path) => {
     if (path.length > 2 * MAX_DEPTH) {
       report(
@@ -146,20 +152,29 @@ export function openDocument(text: string): RecipeDocument {
         report(`More than ${MAX_ALIASES} YAML aliases (*name) are used; write the values out instead.`, startOf(node));
         return visit.BREAK;
       }
-    }
+      if (!anchors.has(node.source)) {
+        const [alias, anchor] = [quoted(`*${node.source}`), quoted(`&${node.source}`)];
+        report(
+          `Nothing above is marked ${anchor}, so that ${alias} means nothing; write the value itself.`,
+          startOf(node),
+        );
+      }
+    } else if (isNode(node) && node.anchor !== undefined) anchors.add(node.anchor);
     if (isMap(node)) {
-      const seen = new Set<string>();
+      const seen = new Map<string, number>();
       for (const pair of node.items) {
         const key = keyText(pair.key);
+        const before = seen.get(key);
         if (key === '<<') {
           report(
             "YAML merge keys ('<<') are not supported in recipes; write the values out instead.",
             startOf(pair.key),
           );
-        } else if (seen.has(key)) {
-          report(`${quoted(key)} stands here a second time; keep one of the two.`, startOf(pair.key));
+        } else if (before !== undefined) {
+          const { line } = at(before);
+          report(`${quoted(key)} stands in line ${line} already; keep one of the two.`, startOf(pair.key));
         }
-        seen.add(key);
+        seen.set(key, before ?? startOf(pair.key));
       }
     }
     return undefined;

@@ -214,7 +214,7 @@ describe('setFilteredValue', () => {
       }),
       { numRuns: 150 },
     );
-  }, 30_000);
+  });
 });
 
 describe('the other edits', () => {

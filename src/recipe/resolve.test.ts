@@ -123,9 +123,10 @@ describe('resolveValues', () => {
     ).join('');
     const models = ['a', 'b', 'c'].map((m) => `- model: ${m}\n  parameters:\n    share:\n${entries}`).join('');
     const parsed = parseRecipe(`merge_method: varm\nbase_model: base\nmodels:\n${models}`);
-    const start = performance.now();
+    const start = process.cpuUsage();
     for (let i = 0; i < 10_000; i++) resolveValues(parsed, varm, layer(i % 100, 'self_attn.q_proj.weight'), 100);
-    expect(performance.now() - start).toBeLessThan(5000);
+    // Of processor time, in microseconds: other programs may take what the clock shows.
+    expect(process.cpuUsage(start).user).toBeLessThan(5e6);
   });
 });
 

@@ -40,16 +40,27 @@ const DTYPE_NICKNAMES: Readonly<Record<string, BlendedDtype>> = {
   bfloat: 'BF16',
 };
 
+/** What is said of parameters that are no map; a line such as `weight:0.5` is a word to YAML. */
+function notMap(raw: unknown): string {
+  const [, name, colon, value] = (typeof raw === 'string' && /^([\w.-]+)(:| +)([^\s:]+)$/.exec(raw)) || [];
+  if (name === undefined || colon === undefined || value === undefined) {
+    return "'parameters' must be a map of names and values, such as 'weight: 0.5' on lines of their own.";
+  }
+  const missing = colon === ':' ? 'space is missing after the colon' : 'colon is missing';
+  return `A ${missing}; write ${quoted(`${name}: ${value}`)}.`;
+}
+
 /** A map of parameters, or nothing. Names that are not declared are left to the strictness of the object. */
 function parameterMap(declared: Parameters | null) {
-  const notMap = "'parameters' must be a map of names and values, such as 'weight: 0.5' on lines of their own.";
   const schema =
     declared === null
-      ? z.record(z.string(), z.unknown(), { error: () => notMap }).transform((): ParameterValues => ({}))
+      ? z
+          .record(z.string(), z.unknown(), { error: ({ input }) => notMap(input) })
+          .transform((): ParameterValues => ({}))
       : z
           .strictObject(
             Object.fromEntries(Object.entries(declared).map(([name, p]) => [name, parameterValue(name, p).optional()])),
-            { error: (issue) => (issue.code === 'invalid_type' ? notMap : undefined) },
+            { error: (issue) => (issue.code === 'invalid_type' ? notMap(issue.input) : undefined) },
           )
           .transform(
             (values): ParameterValues =>

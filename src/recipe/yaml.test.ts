@@ -327,17 +327,14 @@ describe('hostile text', () => {
     ['deep block', Array.from({ length: 900 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
     ['many aliases', `a: &x 1\nb: [${'*x,'.repeat(30_000)}]`],
     ['long gradient', `merge_method: linear\nmodels: [{model: a, parameters: {weight: [${'x,'.repeat(30_000)}]}}]`],
-  ])(
-    'is bounded: %s',
-    (_, text) => {
-      const start = performance.now();
-      const { recipe, problems } = diagnoseRecipe(text);
-      expect(recipe).toBeNull();
-      expect(problems.length).toBeGreaterThan(0);
-      expect(performance.now() - start).toBeLessThan(10_000);
-    },
-    30_000,
-  );
+  ])('is bounded: %s', (_, text) => {
+    const start = process.cpuUsage();
+    const { recipe, problems } = diagnoseRecipe(text);
+    expect(recipe).toBeNull();
+    expect(problems.length).toBeGreaterThan(0);
+    // Of processor time, in microseconds: other programs may take what the clock shows.
+    expect(process.cpuUsage(start).user).toBeLessThan(10e6);
+  });
 
   it('shows foreign text on one line and cut short', () => {
     const { message } = only(`${VARM}"line\\nbreak\\u202E${'y'.repeat(500)}": 1\n`);

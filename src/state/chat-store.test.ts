@@ -21,6 +21,7 @@ import {
   saidToken,
   speakerInfo,
 } from './engine-double.ts';
+import { nobodySentence } from './speaker-choices.ts';
 import { createStudio } from './studio.ts';
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -67,6 +68,16 @@ describe('whom to talk to', () => {
   it('is nobody where nobody can talk', () => {
     const { chat, studio } = bench(checkpoint('mute', { chatObstacle: 'no tokenizer' }));
     expect(currentSpeaker(chat.store.getState(), studio.store.getState())).toBeNull();
+  });
+
+  it('says why there is nobody', () => {
+    const said = (...checkpoints: ReturnType<typeof checkpoint>[]) =>
+      nobodySentence(bench(...checkpoints).studio.store.getState());
+    expect(said()).toBe('Open a checkpoint with its config and tokenizer to talk to it.');
+    expect(said(checkpoint('mute', { chatObstacle: 'mute has no tokenizer.' }))).toBe('mute has no tokenizer.');
+    expect(said(checkpoint('mute', { chatObstacle: 'a' }), checkpoint('deaf', { chatObstacle: 'b' }))).toBe(
+      'None of the open checkpoints can be talked to; the list of checkpoints says why.',
+    );
   });
 
   it('is the blend once there is one, unless a source was chosen, and another when that is closed', () => {

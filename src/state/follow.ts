@@ -53,7 +53,7 @@ export function follow(studio: Studio, view: View = createView()): Follower {
   let heldBack = 0;
   /** Whether anything changed that was not followed while it was held back. */
   let isOwed = false;
-  let measuredKey: string | null = null;
+  let measured: Reading | null = null;
 
   const later = () => {
     turn++;
@@ -130,7 +130,13 @@ export function follow(studio: Studio, view: View = createView()): Follower {
   }
 
   function needsReading(recipe: Recipe): boolean {
-    return readingOf(recipe) !== null && measuredKey !== keyOf(recipe);
+    return readingOf(recipe) !== null && !(measured && covers(measured, neededBy(recipe)));
+  }
+
+  function noteMeasured(recipe: Recipe): void {
+    const needed = neededBy(recipe);
+    // What is known of more models stays known while some of them are muted.
+    if (!measured || !covers(measured, needed)) measured = needed;
   }
 
   async function weigh(text: string, recipe: Recipe, isStale: () => boolean): Promise<void> {
@@ -141,7 +147,7 @@ export function follow(studio: Studio, view: View = createView()): Follower {
       if (isWanted()) set({ awaitsMeasure: true });
       return;
     }
-    measuredKey = keyOf(recipe);
+    noteMeasured(recipe);
     if (isWanted()) set({ map, awaitsMeasure: false });
     // Where there was no map yet, nobody else has asked for the detail that is wanted by now.
     else if (!isStale() && get().map === null) await weigh(text, recipe, isStale);
@@ -155,7 +161,7 @@ export function follow(studio: Studio, view: View = createView()): Follower {
     // A blend that finished is the live one, also where the text has moved on since.
     if (report.blend > (get().blend?.blend ?? -1))
       set({ blend: report, blendText: text, outcome: blendOutcome(report) });
-    measuredKey = keyOf(recipe);
+    noteMeasured(recipe);
     if (!isStale() && (get().map === null || get().awaitsMeasure)) await weigh(text, recipe, isStale);
   }
 
@@ -223,16 +229,35 @@ function shownValues(method: Method, recipe: Recipe): Record<string, number> {
   return values;
 }
 
+/** What was read of some models, or has to be. */
+interface Reading {
+  /** What was looked for, and the base. */
+  readonly key: string;
+  readonly models: ReadonlySet<string>;
+  /** Whether the same of fewer models follows from it without reading anything. */
+  readonly isOfEach: boolean;
+}
+
+function covers(has: Reading, needed: Reading): boolean {
+  if (has.key !== needed.key) return false;
+  const isSame = has.models.size === needed.models.size;
+  return (isSame || has.isOfEach) && [...needed.models].every((model) => has.models.has(model));
+}
+
 /**
  * Statistics serve every unit down to tensors alike; rows, columns and elements each need their own reading. So do the
  * weights that a method finds by passes of its own, which depend on its parameters.
  */
-function keyOf(recipe: Recipe): string {
+function neededBy(recipe: Recipe): Reading {
   const method = METHODS.get(recipe.method);
   const isFound = method !== undefined && method.handle === null && (method.passes?.length ?? 0) > 0;
   const own = isFound ? [recipe.method, recipe.parameters] : [];
   const models = heardRecipe(recipe).models.map(({ model }) => model);
-  return JSON.stringify([readingOf(recipe), recipe.base, models.sort(), ...own]);
+  return {
+    key: JSON.stringify([readingOf(recipe), recipe.base, ...own]),
+    models: new Set(models),
+    isOfEach: own.length === 0,
+  };
 }
 
 /** What a blend did, in one sentence. */

@@ -19,6 +19,7 @@ export const MAP_KEYS: readonly MapKey[] = [
   { key: 'Delete', what: 'give back to the method' },
   { key: 'B', what: 'paint; Enter paints the selection' },
   { key: 'L', what: 'lock or unlock' },
+  { key: 'T', what: 'show the tensors in the table' },
   { key: 'mod+C, mod+V', what: 'copy and paste rows or cells' },
   { key: '[ and ]', what: 'coarser, finer' },
   { key: 'mod+wheel', what: 'the same at the pointer' },

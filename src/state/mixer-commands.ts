@@ -98,7 +98,7 @@ export function mixerCommands(studio: Studio, mixer: Mixer, view: View, echo: Ec
       name: 'lockWeights',
       group: 'Mixer',
       label: 'Lock weights',
-      help: 'Locks or unlocks the selected row or cells: paint, paste, drag and reset leave them alone. On the map: L.',
+      help: 'Locks or unlocks the selected row or cells: paint, paste, presets, curves and reset leave them alone. On the map: L.',
       shortcut: null,
       isEnabled: canEdit,
       perform: mixer.toggleLock,

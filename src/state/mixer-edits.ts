@@ -94,14 +94,8 @@ function deciding(map: WeightsMap, model: string, filter: string): string | null
   return cell?.setBy[map.models.indexOf(model)] ?? null;
 }
 
-/** Whether a filter is the beginning of names, and not some other part of them that may reach anywhere. */
-function isBeginning({ rows, cells }: WeightsMap, filter: string): boolean {
-  const fits = (own: string) => own.startsWith(filter) || filter.startsWith(own);
-  return rows.some(({ filters }) => filters.some(fits)) || cells.some(({ filters }) => filters.some(fits));
-}
-
-/** Every entry with a filter that is not locked, to be given back. */
-export function resetEntries(map: WeightsMap, recipe: Recipe, name: string, locks: Locks): Entries {
+/** Every entry with a filter that is not locked as a whole, to be given back; what is locked in it is kept elsewhere. */
+export function resetEntries(recipe: Recipe, name: string, locks: Locks): Entries {
   const entries: FilteredEntry[] = [];
   let locked = 0;
   for (const { model, parameters } of recipe.models) {
@@ -109,10 +103,8 @@ export function resetEntries(map: WeightsMap, recipe: Recipe, name: string, lock
     if (value?.form !== 'filtered') continue;
     for (const { filter } of value.entries) {
       if (filter === null || filter === '*') continue;
-      const hasLocks = (locks.get(model)?.size ?? 0) > 0;
-      const isFree = !hasLocks || (lockOn(locks, model, filter) === 'none' && isBeginning(map, filter));
-      if (isFree) entries.push({ model, name, filter, value: null });
-      else locked++;
+      if (lockOn(locks, model, filter) === 'all') locked++;
+      else entries.push({ model, name, filter, value: null });
     }
   }
   return { entries, locked, unreachable: 0, wider: null };

@@ -12,7 +12,7 @@ export const EVERYTHING = '';
 export const NO_LOCKS: Locks = new Map();
 
 /** The beginnings of a filter at its full stops, itself included: `a.b.c` gives ``, `a.`, `a.b.`, `a.b.c`. */
-function beginnings(filter: string): string[] {
+export function beginnings(filter: string): string[] {
   const out = [EVERYTHING];
   for (let at = filter.indexOf('.'); at >= 0; at = filter.indexOf('.', at + 1)) out.push(filter.slice(0, at + 1));
   if (!filter.endsWith('.') && filter !== EVERYTHING) out.push(filter);

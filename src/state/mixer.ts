@@ -21,7 +21,9 @@ import {
 import { createMutes, type Mutes } from './mixer-mutes.ts';
 import { type Copied, copyFrom, pasteOnto } from './mixer-clipboard.ts';
 import { entriesFor, noticeOf, resetEntries, type Setting, type Target, targetsAt } from './mixer-edits.ts';
+import { keepLocked, sweptSentence } from './mixer-keeping.ts';
 import { EVERYTHING, lockOn, type Locks, NO_LOCKS, withLocks } from './mixer-locks.ts';
+import { createSeek, type Seek } from './mixer-seek.ts';
 import { beginStroke, type Stroke } from './mixer-stroke.ts';
 import type { Studio } from './studio.ts';
 import type { View } from './view.ts';
@@ -47,6 +49,7 @@ export interface MixerState {
 export interface Mixer {
   readonly store: StoreApi<MixerState>;
   readonly mutes: Mutes;
+  readonly seek: Seek;
   readonly focus: (place: CellPlace, isExtending?: boolean) => void;
   readonly setPainting: (isPainting: boolean) => void;
   readonly setBrush: (value: number) => void;
@@ -89,8 +92,8 @@ export function isLocked(locks: Locks, { model, filters }: Target): boolean {
   return filters.length > 0 && filters.every((filter) => lockOn(locks, model, filter) === 'all');
 }
 
-/** Makes the mixer of a studio. */
-export function createMixer(studio: Studio, view: View): Mixer {
+/** Makes the mixer of a studio, whose recipe merges `tensors`: none while nothing can be merged. */
+export function createMixer(studio: Studio, view: View, tensors: () => readonly string[]): Mixer {
   const store = createStore<MixerState>()(() => ({
     active: FIRST_PLACE,
     anchor: null,
@@ -174,6 +177,25 @@ export function createMixer(studio: Studio, view: View): Mixer {
     stroke.add(settingsAt(own.map, place, value));
   };
 
+  /** What the newest sweep kept: a drag is many edits, and what its first one kept the others need not keep again. */
+  let keeping: { readonly gesture: string | undefined; readonly kept: ReadonlySet<string> } | null = null;
+  studio.keepBy({
+    keep(before, after) {
+      const { recipe, problems, map } = studio.store.getState();
+      if (!recipe || problems.length > 0) return { text: after, kept: [], lost: [], obstacle: null };
+      return keepLocked({ text: before, recipe }, after, { locks: get().locks, tensors: tensors(), map });
+    },
+    heard(swept, gesture) {
+      const goesOn = gesture !== undefined && keeping?.gesture === gesture;
+      const kept = new Set([...(goesOn ? (keeping?.kept ?? []) : []), ...swept.kept]);
+      keeping = { gesture, kept };
+      const sentence = sweptSentence({ ...swept, kept: [...kept] });
+      say(sentence);
+      // Where no pointer is down it is said at once where the page says what was done, too.
+      if (gesture === undefined && sentence !== null) studio.store.setState({ outcome: { tone: 'plain', sentence } });
+    },
+  });
+
   studio.store.subscribe(({ map }, before) => {
     const { drafts } = get();
     if (map === before.map) return;
@@ -184,6 +206,14 @@ export function createMixer(studio: Studio, view: View): Mixer {
   return {
     store,
     mutes: createMutes(studio),
+    // After the mixer has heard of a new map: what is sought wins over what had the focus on the old one.
+    seek: createSeek(
+      studio,
+      view,
+      () => get().active,
+      // Selected as well: where a pointer brought somebody here, no browser marks what has the focus.
+      (place, notice) => put({ active: place, anchor: place, notice }),
+    ),
     focus(place, isExtending = false) {
       const { active, anchor } = get();
       put({ active: place, anchor: isExtending ? (anchor ?? active) : null, notice: null });
@@ -282,12 +312,14 @@ export function createMixer(studio: Studio, view: View): Mixer {
     resetWeights() {
       const own = open();
       if (!own) return;
-      const { map, recipe, handle } = own;
+      const { recipe, handle } = own;
       const { locks } = get();
-      const made = resetEntries(map, recipe, handle, locks);
-      if (made.locked === 0) studio.edit((text) => clearFiltered(text, { name: handle, model: null }));
-      else studio.edit((text) => setFilteredValues(text, made.entries));
-      put({ notice: noticeOf(made), drafts: new Map() });
+      const made = resetEntries(recipe, handle, locks);
+      const isAll = made.locked === 0;
+      const { kept } = studio.sweep((text) =>
+        isAll ? clearFiltered(text, { name: handle, model: null }) : setFilteredValues(text, made.entries),
+      );
+      put({ notice: noticeOf({ ...made, locked: made.locked + kept.length }), drafts: new Map() });
     },
     zoom(by) {
       const at = DETAILS.indexOf(view.store.getState().mapDetail);

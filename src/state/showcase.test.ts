@@ -60,7 +60,7 @@ async function answersOf(names: readonly string[], recipes: readonly string[], p
   return answers;
 }
 
-it('is answered by the merge with a margin, and by no single parent', { timeout: 120_000 }, async () => {
+it('is answered by the merge with a margin, and by no single parent', async () => {
   const index = JSON.parse(await readFile(join(SAMPLES, 'index.json'), 'utf8')) as SamplesIndex;
   const names = index.models.map(({ folder }) => folder);
   const { showcase } = index;

@@ -21,6 +21,7 @@ import type {
 } from './engine-api.ts';
 import { createHistory, type History, type HistoryEntries } from './history.ts';
 import { droppedParameters, withMethod } from './method-switch.ts';
+import { type Swept, sweptSentence } from './mixer-keeping.ts';
 import { type Pace, paceAtStart, paced, type Report } from './progress.ts';
 import { afterClosing, afterOpening, proposedRecipe, withBase, withModel } from './recipe-edits.ts';
 import type { PathedFile, SamplesIndex } from './samples.ts';
@@ -116,6 +117,12 @@ export interface Studio {
   readonly dismissRefusals: () => void;
   /** Edits the document; edits of one gesture that follow closely are one undo entry. */
   readonly edit: (change: (text: string) => string, gesture?: string) => void;
+  /** An edit that may change many places at once: what is locked keeps its weight, and that is said. */
+  readonly sweep: (change: (text: string) => string, gesture?: string) => Swept;
+  /** What a sweep would make of the text. Throws where the change does. */
+  readonly swept: (change: (text: string) => string) => string;
+  /** Who knows what is locked; before anybody does, nothing is. */
+  readonly keepBy: (keeper: Keeper) => void;
   readonly chooseBase: (name: string) => void;
   readonly include: (name: string, isIn: boolean) => void;
   /** Gives the recipe another method, in one step; `models` where it takes others than the recipe has. */
@@ -125,6 +132,13 @@ export interface Studio {
    * Resolves to null where the work failed or was stopped.
    */
   readonly perform: <T>(kind: Work['kind'], task: (onProgress: OnProgress) => Promise<T>) => Promise<T | null>;
+}
+
+/** Keeps what is locked as it was. */
+export interface Keeper {
+  readonly keep: (before: string, after: string) => Swept;
+  /** Hears what came of a sweep. */
+  readonly heard: (swept: Swept, gesture?: string) => void;
 }
 
 export type OnProgress = (progress: Report) => void;
@@ -162,6 +176,18 @@ export function createStudio(engine: EngineApi, history: History = createHistory
     } catch (thrown) {
       set({ fault: toReport(thrown) });
     }
+  };
+
+  const unkept = (text: string): Swept => ({ text, kept: [], lost: [], obstacle: null });
+  let keeper: Keeper = { keep: (_, after) => unkept(after), heard: () => {} };
+  const sweep: Studio['sweep'] = (change, gesture) => {
+    let swept = unkept(history.text());
+    edit((text) => {
+      swept = keeper.keep(text, change(text));
+      return swept.text;
+    }, gesture);
+    keeper.heard(swept, gesture);
+    return swept;
   };
 
   const perform: Studio['perform'] = async (kind, task) => {
@@ -204,6 +230,11 @@ export function createStudio(engine: EngineApi, history: History = createHistory
     history,
     engine,
     edit,
+    sweep,
+    swept: (change) => keeper.keep(history.text(), change(history.text())).text,
+    keepBy(own) {
+      keeper = own;
+    },
     perform,
     async start() {
       try {
@@ -296,21 +327,21 @@ export function createStudio(engine: EngineApi, history: History = createHistory
     chooseMethod(method, models = null) {
       const { recipe } = get();
       if (!recipe || (recipe.method === method.name && models === null)) return;
-      edit((text) => withMethod(text, recipe, method, openNames(), models));
-      const dropped = droppedParameters(recipe, method);
-      if (dropped.length > 0) {
-        const others = dropped.slice(0, -1);
-        const what = others.length === 0 ? dropped[0] : `${others.join(', ')} or ${dropped.at(-1)}`;
-        const [was, them] = dropped.length === 1 ? ['it was', 'it'] : ['they were', 'them'];
-        set({
-          outcome: {
-            tone: 'plain',
-            sentence: `${method.title} has no ${what}; ${was} removed. Undo brings ${them} back.`,
-          },
-        });
-      }
+      const swept = sweep((text) => withMethod(text, recipe, method, openNames(), models));
+      const sentences = [droppedSentence(recipe, method), sweptSentence(swept)].filter((own) => own !== null);
+      if (sentences.length > 0) set({ outcome: { tone: 'plain', sentence: sentences.join(' ') } });
     },
   };
+}
+
+/** What has to be said of parameters that go with a method; null where none do. */
+function droppedSentence(recipe: Recipe, method: Method): string | null {
+  const dropped = droppedParameters(recipe, method);
+  if (dropped.length === 0) return null;
+  const others = dropped.slice(0, -1);
+  const what = others.length === 0 ? dropped[0] : `${others.join(', ')} or ${dropped.at(-1)}`;
+  const [was, them] = dropped.length === 1 ? ['it was', 'it'] : ['they were', 'them'];
+  return `${method.title} has no ${what}; ${was} removed. Undo brings ${them} back.`;
 }
 
 /** A recipe that was picked by itself; one inside a model's folder is a record of how that model came to be. */

@@ -3,6 +3,7 @@
 import type { RecommendedStart } from './engine-api.ts';
 import { bytesFigure, plural } from './figures.ts';
 import { startObstacle, withStart } from './recommended-start.ts';
+import { sweptSentence } from './mixer-keeping.ts';
 import type { Studio } from './studio.ts';
 import { surveyCsv } from './survey-csv.ts';
 import type { SurveyStore } from './survey-store.ts';
@@ -39,7 +40,7 @@ export function createSurveyActions(studio: Studio, survey: SurveyStore, surroun
     if (known?.text === text && known.start === start) return known.obstacle;
     const found =
       startObstacle(recipe, start) ??
-      (withStart(text, recipe, start, names()) === text ? 'The recipe is as recommended.' : null);
+      (studio.swept((own) => withStart(own, recipe, start, names())) === text ? 'The recipe is as recommended.' : null);
     known = { text, start, obstacle: found };
     return found;
   }
@@ -50,10 +51,10 @@ export function createSurveyActions(studio: Studio, survey: SurveyStore, surroun
       const start = survey.store.getState().survey?.start ?? null;
       const { recipe } = page();
       if (start === null || recipe === null || obstacle() !== null) return;
-      studio.edit((text) => withStart(text, recipe, start, names()));
-      studio.store.setState({
-        outcome: { tone: 'plain', sentence: 'The recipe is as recommended. Undo brings back what it was.' },
-      });
+      const swept = studio.sweep((text) => withStart(text, recipe, start, names()));
+      const sentences = ['The recipe is as recommended.', sweptSentence(swept), 'Undo brings back what it was.'];
+      const sentence = sentences.filter((own) => own !== null).join(' ');
+      studio.store.setState({ outcome: { tone: 'plain', sentence } });
     },
     canExport: () => !isExporting && (survey.store.getState().survey?.tensors.length ?? 0) > 0,
     async exportCsv() {

@@ -35,7 +35,7 @@ export async function* surveyCsv(survey: Survey, pause: () => Promise<void>): As
     ['conflict share', survey.conflicts],
   ] as const;
   const heads = [
-    ...['tensor', 'layer', 'module', 'elements', 'base rms'],
+    ...['tensor', 'layer', 'module', 'dtype', 'shape', 'elements', 'base rms'],
     ...perModel.flatMap(([name]) => models.map((model) => `${name} of ${model}`)),
     ...perPair.flatMap(([name]) => pairs.map(([i, j]) => `${name} of ${models[i] ?? ''} and ${models[j] ?? ''}`)),
     'conflict share',
@@ -50,6 +50,8 @@ export async function* surveyCsv(survey: Survey, pause: () => Promise<void>): As
         field(tensors[t] ?? ''),
         layer < 0 ? '' : String(layer),
         field(survey.moduleNames[survey.modules[t] ?? -1] ?? ''),
+        field(survey.dtypeNames[survey.dtypes[t] ?? -1] ?? ''),
+        field(survey.shapeNames[survey.shapes[t] ?? -1] ?? ''),
         number(survey.elements[t]),
         number(survey.baseRms[t]),
         ...perModel.flatMap(([, values]) => models.map((_, m) => number(values[t * models.length + m]))),

@@ -32,8 +32,20 @@ function groupName(module: string): string {
   return /norm/i.test(module) ? 'norms' : module;
 }
 
-/** Pools a survey into bars. */
+/** Tensors that are walked before others get a turn: a few milliseconds also where the code has not run before. */
+const SLICE = 16_384;
+
+/** Pools a survey into bars, at once. */
 export function profileOf(survey: Survey): SurveyProfile {
+  const steps = profiling(survey);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same in steps, between which others may have their turn: a survey may have a hundred thousand tensors. */
+export function* profiling(survey: Survey): Generator<undefined, SurveyProfile> {
   const { models, tensors, layers, modules, moduleNames, elements, baseRms, rmsChange } = survey;
   const layerNumbers = [...new Set(layers)].filter((layer) => layer >= 0).sort((a, b) => a - b);
   const layerPlace = new Map(layerNumbers.map((layer, place) => [layer, place]));
@@ -53,6 +65,7 @@ export function profileOf(survey: Survey): SurveyProfile {
   const squares = new Float64Array(names.length * size);
   const bases = new Float64Array(names.length * size);
   for (let t = 0; t < tensors.length; t++) {
+    if (t % SLICE === 0) yield;
     const layer = layerPlace.get(layers[t] ?? -1);
     const group = groupOf[modules[t] ?? -1] ?? -1;
     if (layer === undefined || group < 0) continue;
@@ -83,7 +96,12 @@ export function profileOf(survey: Survey): SurveyProfile {
   }
   let top = 0;
   for (const { values } of groups) for (const value of values) if (Number.isFinite(value) && value > top) top = value;
-  return { groups, top, largest: models.map((_, model) => largestChange(survey, model)) };
+  const largest: (Extreme | null)[] = [];
+  for (const model of models.keys()) {
+    yield;
+    largest.push(largestChange(survey, model));
+  }
+  return { groups, top, largest };
 }
 
 /** What one model changed most, and by how much. */

@@ -114,7 +114,7 @@ describe('surveyCsv', () => {
     expect(lines[0]).toContain('cosine of a and b');
     expect(lines[1]).toMatch(/^'=SUM\(A1\),,/);
     expect(lines[1]).toContain(`,${String(1 / 3)},${String(1 / 3 + 1)},`);
-    expect(lines[2]).toMatch(/^"layers\.1\.mlp\.""odd"", name",1,mlp,64,1,,,/);
+    expect(lines[2]).toMatch(/^"layers\.1\.mlp\.""odd"", name",1,mlp,BF16,8×8,64,1,,,/);
     expect(new Set(lines.slice(3).map((line) => line.split(',').length))).toEqual(
       new Set([lines[0]?.split(',').length]),
     );

@@ -10,7 +10,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 import type { ChangeHistogram, Survey } from './engine-api.ts';
 import { AUTO_MEASURE_BYTES, type Follower, readingOf } from './follow.ts';
 import type { Studio } from './studio.ts';
-import { profileOf, type SurveyProfile } from './survey-profile.ts';
+import { profiling, type SurveyProfile } from './survey-profile.ts';
 import type { View } from './view.ts';
 
 /** A histogram, of one tensor or of all. */
@@ -74,6 +74,17 @@ function keyOf(recipe: Recipe): string {
 /** Lets the page draw, and others have their turn. */
 function anotherTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
+}
+
+async function profileInTurns(survey: Survey): Promise<SurveyProfile> {
+  const steps = profiling(survey);
+  for (;;) {
+    await anotherTurn();
+    const { done, value } = steps.next();
+    if (done !== true) continue;
+    await anotherTurn();
+    return value;
+  }
 }
 
 /** Starts surveying what a studio has open. */
@@ -152,10 +163,8 @@ export function createSurveyStore(studio: Studio, follower: Follower, view: View
       set({ ...NOTHING, fault, awaitsMeasure: true });
       return;
     }
-    // To unpack a large one takes a while, and so do pooling and showing it: a turn for each.
-    await anotherTurn();
-    const profile = profileOf(survey);
-    await anotherTurn();
+    // To unpack a large one takes a while, and so do pooling and showing it: turns for each.
+    const profile = await profileInTurns(survey);
     if (mine !== turn) return;
     surveyedText = text;
     const tensor = get().chosen?.tensor ?? null;

@@ -38,6 +38,39 @@ describe('found', () => {
   });
 });
 
+describe('dtype and shape', () => {
+  const kinds = {
+    shapes: Int32Array.from(NAMES, (_, t) => t % 4),
+    shapeNames: ['640×64', '64', '512×640', 'scalar'],
+    dtypes: Int32Array.from(NAMES, (_, t) => (t === 0 ? 0 : 1)),
+    dtypeNames: ['F32, BF16', 'BF16'],
+  };
+  const own = surveyOf(NAMES, ['a'], undefined, kinds);
+  const foundIn = (search: string) => [...found(own, search)];
+  const all = NAMES.map((_, t) => t);
+
+  it('are searched by dtype, and by numbers of the shape that follow one another', () => {
+    expect(foundIn('dtype:f32')).toEqual([0]);
+    expect(foundIn('DTYPE:bf16')).toEqual(all);
+    expect(foundIn('shape:64')).toEqual(all.filter((t) => t % 4 < 2));
+    expect(foundIn('shape:640x64')).toEqual(all.filter((t) => t % 4 === 0));
+    expect(foundIn('shape:512×640 q_proj')).toEqual(all.filter((t) => t % 4 === 2 && NAMES[t]?.includes('q_proj')));
+    expect(foundIn('shape:4')).toEqual([]);
+    expect(foundIn('shape:scalar')).toEqual(all.filter((t) => t % 4 === 3));
+  });
+
+  it('are sorted: shapes by how many numbers they have and by their size, dtypes by their words', () => {
+    const by = (kind: 'shape' | 'dtype') => {
+      const column = columnsOf(own).find((one) => one.kind === kind);
+      if (!column) throw new Error('no column');
+      return [...sorted(Int32Array.from(all), sortKeys(own, column, null), 'ascending')];
+    };
+    const names = by('shape').map((t) => kinds.shapeNames[t % 4]);
+    expect([...new Set(names)]).toEqual(['scalar', '64', '512×640', '640×64']);
+    expect(by('dtype').at(-1)).toBe(0);
+  });
+});
+
 /** Deterministic numbers that look like none. */
 function noise(seed: number): () => number {
   let state = seed;
@@ -113,7 +146,7 @@ describe('nameRanks', () => {
 describe('columns', () => {
   it('has one of each kind per model and pair, and no pairs of many models', () => {
     expect(columnsOf(family).map(({ id }) => id)).toEqual([
-      ...['tensor', 'layer', 'module', 'elements'],
+      ...['tensor', 'layer', 'module', 'dtype', 'shape', 'elements'],
       ...['relative 0', 'relative 1', 'relative 2', 'rms 0', 'rms 1', 'rms 2'],
       ...['largest 0', 'largest 1', 'largest 2', 'unchanged 0', 'unchanged 1', 'unchanged 2'],
       ...['cosine 0', 'cosine 1', 'cosine 2', 'conflict'],

@@ -11,6 +11,8 @@ export type ColumnKind =
   | 'tensor'
   | 'layer'
   | 'module'
+  | 'dtype'
+  | 'shape'
   | 'elements'
   | 'relative'
   | 'rms'
@@ -46,14 +48,14 @@ export function columnsOf({ models }: Pick<Survey, 'models'>): readonly TableCol
     models.map((_, at): TableColumn => ({ id: `${kind} ${at}`, kind, at, models: [at] }));
   const pairs = models.length > MOST_PAIRED_MODELS ? [] : pairsOf(models.length);
   return [
-    ...(['tensor', 'layer', 'module', 'elements'] as const).map(single),
+    ...(['tensor', 'layer', 'module', 'dtype', 'shape', 'elements'] as const).map(single),
     ...(['relative', 'rms', 'largest', 'unchanged'] as const).flatMap(perModel),
     ...pairs.map((pair, at): TableColumn => ({ id: `cosine ${at}`, kind: 'cosine', at, models: pair })),
     ...(models.length > 1 ? [single('conflict')] : []),
   ];
 }
 
-/** The figure of a tensor in a column; of `tensor` its place in the result, of `module` its module's number. */
+/** The figure of a tensor in a column; of `tensor` its place in the result, of words such as `module` their number. */
 export function valueAt(survey: Survey, { kind, at }: TableColumn, tensor: number): number {
   const { models } = survey;
   const ofModel = (values: Float64Array) => values[tensor * models.length + at] ?? Number.NaN;
@@ -64,6 +66,10 @@ export function valueAt(survey: Survey, { kind, at }: TableColumn, tensor: numbe
       return survey.layers[tensor] ?? -1;
     case 'module':
       return survey.modules[tensor] ?? -1;
+    case 'dtype':
+      return survey.dtypes[tensor] ?? -1;
+    case 'shape':
+      return survey.shapes[tensor] ?? -1;
     case 'elements':
       return survey.elements[tensor] ?? Number.NaN;
     case 'relative':
@@ -83,19 +89,44 @@ export function valueAt(survey: Survey, { kind, at }: TableColumn, tensor: numbe
   }
 }
 
+/** The words of a column that counts them; null for figures. */
+function wordsOf(survey: Survey, kind: ColumnKind): readonly string[] | null {
+  if (kind === 'module') return survey.moduleNames;
+  if (kind === 'dtype') return survey.dtypeNames;
+  return kind === 'shape' ? survey.shapeNames : null;
+}
+
+/** The numbers of a shape such as `512×64`; none for a scalar. */
+export function dimensionsOf(shape: string): number[] {
+  return shape.split('×').map(Number).filter(Number.isFinite);
+}
+
+/** Fewer dimensions first, then by the first that differs. */
+function isSmaller(one: string, other: string): boolean {
+  const [a, b] = [dimensionsOf(one), dimensionsOf(other)];
+  if (a.length !== b.length) return a.length < b.length;
+  const at = a.findIndex((length, i) => length !== b[i]);
+  return (a[at] ?? 0) < (b[at] ?? 0);
+}
+
+/** The place of each word in their order. */
+function ranksOf(words: readonly string[], isBefore: (a: string, b: string) => boolean): Float64Array {
+  const order = [...words.keys()].sort((a, b) => (isBefore(words[a] ?? '', words[b] ?? '') ? -1 : 1));
+  const rank = new Float64Array(order.length);
+  order.forEach((word, place) => {
+    rank[word] = place;
+  });
+  return rank;
+}
+
 /** One sort key per tensor. `names` are the tensors' places in alphabetical order, which `nameRanks` finds. */
 export function sortKeys(survey: Survey, column: TableColumn, names: Float64Array | null): Float64Array {
   if (column.kind === 'tensor' && names !== null) return names;
   const keys = new Float64Array(survey.tensors.length);
-  if (column.kind === 'module') {
-    const order = [...survey.moduleNames.keys()].sort((a, b) =>
-      (survey.moduleNames[a] ?? '') < (survey.moduleNames[b] ?? '') ? -1 : 1,
-    );
-    const rank = new Float64Array(order.length);
-    order.forEach((module, place) => {
-      rank[module] = place;
-    });
-    for (let t = 0; t < keys.length; t++) keys[t] = rank[survey.modules[t] ?? -1] ?? Number.NaN;
+  const words = wordsOf(survey, column.kind);
+  if (words !== null) {
+    const rank = ranksOf(words, column.kind === 'shape' ? isSmaller : (a, b) => a < b);
+    for (let t = 0; t < keys.length; t++) keys[t] = rank[valueAt(survey, column, t)] ?? Number.NaN;
     return keys;
   }
   for (let t = 0; t < keys.length; t++) keys[t] = valueAt(survey, column, t);
@@ -244,13 +275,25 @@ function testOf(survey: Survey, word: string): Test {
     const isWanted = survey.moduleNames.map((name) => name.toLowerCase().includes(module));
     return (tensor) => isWanted[survey.modules[tensor] ?? -1] === true;
   }
+  const dtype = /^dtype:(.+)$/.exec(word)?.[1];
+  if (dtype !== undefined) {
+    const isWanted = survey.dtypeNames.map((name) => name.toLowerCase().includes(dtype));
+    return (tensor) => isWanted[survey.dtypes[tensor] ?? -1] === true;
+  }
+  const shape = /^shape:(.+)$/.exec(word)?.[1];
+  if (shape !== undefined) {
+    // Numbers that follow one another in it: 64 is a part of 512×64, and not of 640.
+    const wanted = `×${shape.replaceAll(/[x*,]/g, '×')}×`;
+    const isWanted = survey.shapeNames.map((name) => `×${name}×`.includes(wanted));
+    return (tensor) => isWanted[survey.shapes[tensor] ?? -1] === true;
+  }
   const names = lowerNames(survey);
   return (tensor) => names[tensor]?.includes(word) === true;
 }
 
 /**
  * The tensors that a search finds, in the result's order. Each of its words must hold: a part of the name, or
- * `layer:12`, `layer:4-8`, `layer:none`, `module:mlp`. Case does not matter.
+ * `layer:12`, `layer:4-8`, `layer:none`, `module:mlp`, `dtype:bf16`, `shape:512x64`, `shape:64`. Case does not matter.
  */
 export function found(survey: Survey, search: string): Int32Array {
   const tests = search

@@ -23,6 +23,8 @@ export interface ViewState {
   readonly tourStep: number | null;
   /** A substring of tensor names that the models view shows alone; empty for all. */
   readonly tensorFilter: string;
+  /** Whether the table of tensors is to have the focus as soon as it is there. */
+  readonly isTableWanted: boolean;
 }
 
 export interface View {
@@ -41,6 +43,7 @@ export function createView(): View {
     helpTopic: null,
     tourStep: null,
     tensorFilter: '',
+    isTableWanted: false,
   }));
   return { store, change: (part) => store.setState(part) };
 }

@@ -71,7 +71,7 @@ export function createWorkbench(engine: EngineApi, surroundings: Surroundings): 
   const kept = surroundings.store ? keepConversations(chat, surroundings.store, surroundings.visit ?? null) : null;
   if (kept) surroundings.visit?.onHide(kept.flush);
   const conversations = kept?.ready ?? Promise.resolve();
-  const mixer = createMixer(studio, view);
+  const mixer = createMixer(studio, view, () => tensorNames.getState().names);
   const workspace = createWorkspace({ studio, chat, takes, mixer, view, output, surroundings, conversations });
   const echo = createEcho(studio, chat);
   const offline = createOffline(surroundings.keeper);

@@ -7,3 +7,11 @@ export function bringIntoView(element: HTMLElement): void {
 }
 
 const MARGIN_PX = 12;
+
+/** Shows an entry of a list by scrolling the list alone: what is around it may not be in its place yet. */
+export function showInList(list: HTMLElement | null, entry: Element | null | undefined): void {
+  if (!list || !entry) return;
+  const [box, own] = [list.getBoundingClientRect(), entry.getBoundingClientRect()];
+  if (own.top < box.top) list.scrollTop -= box.top - own.top;
+  else if (own.bottom > box.bottom) list.scrollTop += own.bottom - box.bottom;
+}

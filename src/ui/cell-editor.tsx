@@ -1,9 +1,10 @@
 /** The sliders of one cell or one row of the weights map, one per model. */
 
-import { Button } from '@mantine/core';
+import { ActionIcon, Button } from '@mantine/core';
 import IconClipboard from '@tabler/icons-react/dist/esm/icons/IconClipboard.mjs';
 import IconCopy from '@tabler/icons-react/dist/esm/icons/IconCopy.mjs';
 import IconLock from '@tabler/icons-react/dist/esm/icons/IconLock.mjs';
+import IconTable from '@tabler/icons-react/dist/esm/icons/IconTable.mjs';
 import { useState } from 'react';
 import type { MapCell, WeightsMap } from '../state/engine-api.ts';
 import styles from './cell-editor.module.css';
@@ -21,10 +22,12 @@ interface CellEditorProps {
   readonly firstModel: number;
   readonly onSet: (model: number, value: number | null, gesture: string) => void;
   readonly onReset: () => void;
+  /** Closes it, and shows its tensors in the table. */
+  readonly onShow: () => void;
   readonly onDone: () => void;
 }
 
-export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone }: CellEditorProps) {
+export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onShow, onDone }: CellEditorProps) {
   const { commands } = useWorkbench();
   // What was set here stays as it was set: the map answers a little later, and means are not what was set.
   const [set, setSet] = useState<Readonly<Record<number, number | null>>>({});
@@ -50,6 +53,9 @@ export function CellEditor({ map, row, cell, firstModel, onSet, onReset, onDone 
           <CommandIcon command={commands.copyWeights} icon={<IconCopy size={14} aria-hidden />} />
           <CommandIcon command={commands.pasteWeights} icon={<IconClipboard size={14} aria-hidden />} />
           <CommandIcon command={commands.lockWeights} icon={<IconLock size={14} aria-hidden />} />
+          <ActionIcon variant="subtle" color="gray" title="Show in table" aria-label="Show in table" onClick={onShow}>
+            <IconTable size={14} aria-hidden />
+          </ActionIcon>
         </span>
       </div>
       {map.models.map((model, index) => (

@@ -1,7 +1,7 @@
 /** A button for a command: its text, its shortcut and whether it can be used come from the command. */
 
 import { ActionIcon, Button, type ButtonProps } from '@mantine/core';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 import type { Command } from '../state/commands.ts';
 import { useEnabled } from './workbench-context.ts';
 
@@ -22,17 +22,35 @@ export function ariaShortcut(shortcut: string): string {
   return shortcut.replace('mod', isMac ? 'Meta' : 'Control').replace('shift', 'Shift');
 }
 
+/**
+ * What makes a button take no press while its command cannot be used. One that has the focus keeps it until it is left:
+ * a disabled element would drop it, and the keyboard would begin from the top of the page.
+ */
+function useDisabling(isEnabled: boolean) {
+  const [isFocused, setFocused] = useState(false);
+  return {
+    disabled: !isEnabled && !isFocused,
+    'data-disabled': !isEnabled,
+    'aria-disabled': !isEnabled,
+    onFocus: () => setFocused(true),
+    onBlur: () => setFocused(false),
+  };
+}
+
 export function CommandButton({ command, icon, ...rest }: { command: Command; icon?: ReactNode } & ButtonProps) {
   const isEnabled = useEnabled(command);
+  const disabling = useDisabling(isEnabled);
   const obstacle = isEnabled ? null : (command.obstacle?.() ?? null);
   return (
     <Button
       {...rest}
       {...(icon ? { leftSection: icon } : {})}
-      disabled={!isEnabled}
+      {...disabling}
       title={obstacle ?? (command.shortcut ? shortcutText(command.shortcut) : undefined)}
       aria-keyshortcuts={command.shortcut ? ariaShortcut(command.shortcut) : undefined}
-      onClick={() => void command.perform()}
+      onClick={() => {
+        if (isEnabled) void command.perform();
+      }}
     >
       {command.label}
     </Button>
@@ -41,6 +59,7 @@ export function CommandButton({ command, icon, ...rest }: { command: Command; ic
 
 export function CommandIcon({ command, icon }: { command: Command; icon: ReactNode }) {
   const isEnabled = useEnabled(command);
+  const disabling = useDisabling(isEnabled);
   const hint = command.shortcut ? `${command.label} (${shortcutText(command.shortcut)})` : command.label;
   return (
     <ActionIcon
@@ -49,8 +68,10 @@ export function CommandIcon({ command, icon }: { command: Command; icon: ReactNo
       title={hint}
       aria-label={command.label}
       aria-keyshortcuts={command.shortcut ? ariaShortcut(command.shortcut) : undefined}
-      disabled={!isEnabled}
-      onClick={() => void command.perform()}
+      {...disabling}
+      onClick={() => {
+        if (isEnabled) void command.perform();
+      }}
     >
       {icon}
     </ActionIcon>

@@ -10,7 +10,7 @@ const NEARLY_FULL = 0.85;
 export function ContextMeter() {
   const columns = useColumns();
   const prompts = useChat((state) => state.prompts);
-  const maxNewTokens = useChat((state) => state.settings.maxNewTokens);
+  const { maxNewTokens, context } = useChat((state) => state.settings);
   const known = columns.flatMap(({ id }) => {
     const prompt = prompts[id];
     return prompt?.info ? [{ id, ...prompt, info: prompt.info }] : [];
@@ -44,7 +44,8 @@ export function ContextMeter() {
       </div>
       <span>
         {countFigure(info.tokens)} of {countFigure(info.contextTokens)} tokens
-        {leftOut > 0 && `, ${plural(leftOut, 'older exchange')} left out`}
+        {leftOut > 0 &&
+          (context === 'none' ? ', each message by itself' : `, ${plural(leftOut, 'older exchange')} left out`)}
         {level === 'full' &&
           '. The context is full: shorten the message, begin a new chat, or send fewer earlier turns.'}
         {level === 'near' && `. Nearly full: ${plural(left, 'token')} left for the reply.`}

@@ -66,7 +66,7 @@ export function CurveEditor(props: CurveEditorProps) {
   const write = (next: Curve, key?: string) => {
     const values = gradientOf(next, decimals);
     setPlaced((before) => new Map([...before].slice(-MOST_REMEMBERED)).set(keyOf(values), next));
-    studio.edit((text) => setEntry(text, { ...address, values }), key);
+    studio.sweep((text) => setEntry(text, { ...address, values }), key);
   };
   const valueFor = (value: number) => {
     // What is written beyond the slider's range can be drawn to, and no further.
@@ -209,7 +209,7 @@ export function CurveEditor(props: CurveEditorProps) {
             disabled={isFixed || !curve}
             onClick={() => {
               setActive(0);
-              studio.edit((text) => setEntry(text, { ...address, values: null }));
+              studio.sweep((text) => setEntry(text, { ...address, values: null }));
             }}
           >
             Remove the curve

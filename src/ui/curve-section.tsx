@@ -8,7 +8,7 @@ import { filtersInPlaces, type Layers, layersOf, reachOf } from '../recipe/filte
 import type { Recipe } from '../recipe/recipe.ts';
 import { stackPlaceOf, stacksOf } from '../recipe/stack.ts';
 import { writtenNumbers } from '../recipe/filter-list.ts';
-import { EVERYTHING, lockOn } from '../state/mixer-locks.ts';
+import { EVERYTHING } from '../state/mixer-locks.ts';
 import { isTextOnly } from '../state/recipe-edits.ts';
 import { CurveEditor } from './curve-editor.tsx';
 import { Fold } from './curve-fold.tsx';
@@ -22,7 +22,7 @@ import {
   modelsOfTheirOwn,
 } from './curve-targets.ts';
 import { hiddenSentence, namesListed, valueWords } from './curve-words.ts';
-import { useMixer, useStudio, useTensorNames } from './workbench-context.ts';
+import { useHeld, useMixer, useStudio, useTensorNames } from './workbench-context.ts';
 
 /** The choice that stands for the top level, which holds for all models. */
 const ALL = '*';
@@ -86,7 +86,7 @@ function CurveFor({ recipe, method, tensors, isFixed, parameters, target, onTarg
   const part = parts.find((own) => partKey(own) === chosenPart) ?? ALL_TENSORS;
   const { filter } = part;
   const layers = useLayers(recipe, name, filter, tensors);
-  const isLocked = useMixer((state) => model !== null && lockOn(state.locks, model, EVERYTHING) === 'all');
+  const isLocked = useHeld(name, model);
   const address = { model, name, filter };
   return (
     <div className={styles.body}>
@@ -127,7 +127,13 @@ function CurveFor({ recipe, method, tensors, isFixed, parameters, target, onTarg
           isFixed={isFixed || isLocked}
         />
       )}
-      <CurveNotes recipe={recipe} address={address} tensors={tensors} isPerModel={isPerModel} />
+      <CurveNotes
+        recipe={recipe}
+        address={address}
+        tensors={tensors}
+        isPerModel={isPerModel}
+        isHandle={name === method.handle}
+      />
     </div>
   );
 }
@@ -136,7 +142,7 @@ function CurveFor({ recipe, method, tensors, isFixed, parameters, target, onTarg
 function lockSentence(model: string | null, locks: ReadonlySet<string> | undefined): string {
   if (model === null || locks === undefined || locks.size === 0) return '';
   if (locks.has(EVERYTHING)) return `${model} is locked; unlock it to draw.`;
-  return `Some of ${model} is locked on the map. Locks hold there, and a curve does not stop at them.`;
+  return `Some of ${model} is locked on the map and keeps its weights.`;
 }
 
 /** The layers that a filter finds something in. It changes with filters only, and not while a point is dragged. */
@@ -154,9 +160,11 @@ interface CurveNotesProps {
   readonly address: { readonly model: string | null; readonly name: string; readonly filter: string | null };
   readonly tensors: readonly string[];
   readonly isPerModel: boolean;
+  /** Whether it is what locks hold. */
+  readonly isHandle: boolean;
 }
 
-function CurveNotes({ recipe, address, tensors, isPerModel }: CurveNotesProps) {
+function CurveNotes({ recipe, address, tensors, isPerModel, isHandle }: CurveNotesProps) {
   const { model, name, filter } = address;
   const numbers = writtenNumbers(recipe, address);
   const outside = useMemo(
@@ -169,7 +177,7 @@ function CurveNotes({ recipe, address, tensors, isPerModel }: CurveNotesProps) {
     () => (isWritten ? reachOf(recipe, { model, name, filter }, tensors) : null),
     [isWritten, recipe, model, name, filter, tensors],
   );
-  const locks = useMixer((state) => (model === null ? undefined : state.locks.get(model)));
+  const locks = useMixer((state) => (model === null || !isHandle ? undefined : state.locks.get(model)));
   const own = model === null && isPerModel ? modelsOfTheirOwn(recipe, name) : [];
   const sentences = [
     reach?.found === 0 ? `No tensor has “${filter ?? ''}” in its name.` : '',

@@ -9,14 +9,13 @@ import { useState } from 'react';
 import type { NumberParameter } from '../methods/method.ts';
 import { moveFilterAbove, removeFilter, renameFilter, setEntry } from '../recipe/filter-list.ts';
 import { plural } from '../state/figures.ts';
-import { EVERYTHING, lockOn } from '../state/mixer-locks.ts';
 import { filterWords, type Group, type GroupValue } from './group-list.ts';
 import styles from './group-row.module.css';
 import { ModelLetter } from './model-letter.tsx';
 import { NumberControl } from './number-control.tsx';
 import { shortNames } from './short-names.ts';
 import { SmallAction } from './small-action.tsx';
-import { useMixer, useWorkbench } from './workbench-context.ts';
+import { useHeld, useWorkbench } from './workbench-context.ts';
 
 interface GroupRowProps {
   readonly group: Group;
@@ -50,7 +49,7 @@ export function GroupRow(props: GroupRowProps) {
             tensors={tensors}
             onDone={(to) => {
               setRenaming(false);
-              if (to !== null) studio.edit((text) => renameFilter(text, { name, filter, to }));
+              if (to !== null) studio.sweep((text) => renameFilter(text, { name, filter, to }));
             }}
           />
         ) : (
@@ -67,7 +66,7 @@ export function GroupRow(props: GroupRowProps) {
             icon={IconArrowUp}
             isDisabled={isFixed || !canRise || above === null}
             onClick={() => {
-              if (above) studio.edit((text) => moveFilterAbove(text, { name, filter, above: above.filter }));
+              if (above) studio.sweep((text) => moveFilterAbove(text, { name, filter, above: above.filter }));
             }}
           />
           <SmallAction
@@ -75,7 +74,7 @@ export function GroupRow(props: GroupRowProps) {
             icon={IconArrowDown}
             isDisabled={isFixed || !(below?.canRise ?? false)}
             onClick={() => {
-              if (below) studio.edit((text) => moveFilterAbove(text, { name, filter: below.filter, above: filter }));
+              if (below) studio.sweep((text) => moveFilterAbove(text, { name, filter: below.filter, above: filter }));
             }}
           />
           <SmallAction
@@ -90,7 +89,7 @@ export function GroupRow(props: GroupRowProps) {
             isDisabled={isFixed}
             onClick={() => {
               onForget();
-              if (isWritten) studio.edit((text) => removeFilter(text, { name, filters: [filter] }));
+              if (isWritten) studio.sweep((text) => removeFilter(text, { name, filters: [filter] }));
             }}
           />
         </span>
@@ -105,7 +104,7 @@ export function GroupRow(props: GroupRowProps) {
           models={models}
           isFixed={isFixed}
           onSet={(value, gesture) =>
-            studio.edit(
+            studio.sweep(
               (text) =>
                 setEntry(text, { model: own.model, name, filter, values: value === null ? null : [value], order }),
               gesture,
@@ -135,7 +134,7 @@ interface FaderProps {
 
 function Fader({ own, filter, name, parameter, models, isFixed, onSet }: FaderProps) {
   const index = own.model === null ? -1 : models.indexOf(own.model);
-  const isLocked = useMixer((state) => own.model !== null && lockOn(state.locks, own.model, EVERYTHING) === 'all');
+  const isLocked = useHeld(name, own.model);
   const isDisabled = isFixed || isLocked;
   const caption = (
     <span className={styles.model} title={own.model ?? 'all models'}>

@@ -180,7 +180,7 @@ function NewGroup({ tensors, taken, isFixed, onAdd }: NewGroupProps) {
 function CellList({ name, cells, isFixed }: { name: string; cells: readonly Group[]; isFixed: boolean }) {
   const { studio } = useWorkbench();
   const [isOpen, setOpen] = useState(false);
-  const remove = (filters: readonly string[]) => studio.edit((text) => removeFilter(text, { name, filters }));
+  const remove = (filters: readonly string[]) => studio.sweep((text) => removeFilter(text, { name, filters }));
   return (
     <details className={styles.cells} open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>Set one by one, as on the map: {plural(cells.length, 'place')}</summary>

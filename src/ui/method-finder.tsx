@@ -4,8 +4,9 @@ import { ActionIcon, Popover } from '@mantine/core';
 import IconSearch from '@tabler/icons-react/dist/esm/icons/IconSearch.mjs';
 import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from 'react';
 import type { Method } from '../methods/method.ts';
+import { showInList } from './bring-into-view.ts';
 import { foundMethods, takesText } from './method-groups.ts';
-import styles from './method-finder.module.css';
+import styles from './list-box.module.css';
 import { PopOut } from './pop-out.tsx';
 
 interface MethodFinderProps {
@@ -58,7 +59,7 @@ function FinderList({ current, onPick }: Pick<MethodFinderProps, 'current' | 'on
   const list = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
-    list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' });
+    showInList(list.current, list.current?.querySelector('[aria-selected="true"]'));
   }, [active]);
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -71,7 +72,7 @@ function FinderList({ current, onPick }: Pick<MethodFinderProps, 'current' | 'on
   };
 
   return (
-    <div role="dialog" aria-label="Find a method" className={styles.finder}>
+    <div role="dialog" aria-label="Find a method" className={styles.box}>
       <input
         type="text"
         role="combobox"
@@ -95,7 +96,7 @@ function FinderList({ current, onPick }: Pick<MethodFinderProps, 'current' | 'on
       <div ref={list} id={`${id}-list`} role="listbox" aria-label="Methods" className={styles.list} tabIndex={0}>
         {groups.map(({ family, methods }) => (
           <div key={family} role="group" aria-labelledby={`${id}-${family}`}>
-            <div id={`${id}-${family}`} className={styles.family} role="presentation">
+            <div id={`${id}-${family}`} className={styles.group} role="presentation">
               {family}
             </div>
             {methods.map((method) => (
@@ -110,9 +111,9 @@ function FinderList({ current, onPick }: Pick<MethodFinderProps, 'current' | 'on
                 className={styles.option}
                 onClick={() => onPick(method)}
               >
-                <span className={styles.title}>{method.title}</span>
-                <span className={styles.takes}>{takesText(method)}</span>
-                <span className={styles.summary}>{method.summary}</span>
+                <span className={styles.label}>{method.title}</span>
+                <span className={styles.aside}>{takesText(method)}</span>
+                <span className={styles.sentence}>{method.summary}</span>
               </div>
             ))}
           </div>

@@ -18,7 +18,7 @@ import { ModelLetter } from './model-letter.tsx';
 import { NumberControl } from './number-control.tsx';
 import { PresetMenu } from './preset-menu.tsx';
 import { shortNames } from './short-names.ts';
-import { useStudio, useWorkbench } from './workbench-context.ts';
+import { useHeld, useStudio, useWorkbench } from './workbench-context.ts';
 
 export function MethodPanel() {
   const { studio } = useWorkbench();
@@ -142,9 +142,10 @@ interface ControlProps {
 function Control({ recipe, name, parameter, model, index = -1 }: ControlProps) {
   const { studio } = useWorkbench();
   const { value, varies } = shownValue(recipe, name, parameter, model);
+  const isHeld = useHeld(name, model);
   const accessibleName = model === null ? name : `${name} of ${model}`;
   const set = (next: Scalar | null, gesture?: string) =>
-    studio.edit((text) => setParameter(text, { model, name, value: next }), gesture);
+    studio.sweep((text) => setParameter(text, { model, name, value: next }), gesture);
 
   if (parameter.kind === 'number') {
     const control = (caption: ReactNode) => (
@@ -156,6 +157,7 @@ function Control({ recipe, name, parameter, model, index = -1 }: ControlProps) {
         canUnset={parameter.default === null}
         unsetWord={model === null ? 'off' : 'auto'}
         varies={varies}
+        isDisabled={isHeld}
         onChange={set}
       />
     );
@@ -170,7 +172,7 @@ function Control({ recipe, name, parameter, model, index = -1 }: ControlProps) {
       );
     }
     return control(
-      <span className={styles.model} title={model}>
+      <span className={styles.model} title={isHeld ? `${model} is locked in the mixer` : model}>
         <ModelLetter index={index} /> <span>{shortNames(recipe.models.map((m) => m.model))[index]}</span>
       </span>,
     );

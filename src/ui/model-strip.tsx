@@ -12,7 +12,7 @@ import { METHODS } from '../methods/index.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { setParameter } from '../recipe/yaml.ts';
 import type { WeightsMap } from '../state/engine-api.ts';
-import { EVERYTHING, lockOn } from '../state/mixer-locks.ts';
+import { isModelLocked } from '../state/mixer-keeping.ts';
 import { muteObstacle, soloObstacle } from '../state/mixer-mutes.ts';
 import { type Moved, movedOf } from '../state/moved.ts';
 import { shownValue } from '../state/shown-value.ts';
@@ -59,7 +59,7 @@ interface ModelStripProps {
 function ModelStrip({ recipe, model, shortName, index, moved, farthest }: ModelStripProps) {
   const { mixer } = useWorkbench();
   const isBroken = useStudio((state) => state.problems.length > 0);
-  const isHeld = useMixer((state) => lockOn(state.locks, model, EVERYTHING) === 'all');
+  const isHeld = useMixer(({ locks }) => isModelLocked(locks, model));
   const isSolo = useStore(mixer.mutes.store, (state) => state.solo?.model === model);
   // A recipe of slices names its models elsewhere.
   const entry = recipe.models.find((own) => own.model === model);
@@ -140,7 +140,7 @@ function Fader({ recipe, model, isDisabled }: { recipe: Recipe; model: string; i
         unsetWord="auto"
         varies={varies}
         isDisabled={isDisabled}
-        onChange={(next, gesture) => studio.edit((text) => setParameter(text, { model, name, value: next }), gesture)}
+        onChange={(next, gesture) => studio.sweep((text) => setParameter(text, { model, name, value: next }), gesture)}
       />
     </div>
   );

@@ -6,6 +6,7 @@ import type { ProfileGroup, SurveyProfile } from '../state/survey-profile.ts';
 import { modelColour } from './model-colour.ts';
 import { ModelLetter } from './model-letter.tsx';
 import { ModelsName } from './models-name.tsx';
+import tables from './figure-table.module.css';
 import styles from './models-glance.module.css';
 
 export function ModelsGlance({ survey, profile }: { survey: Survey; profile: SurveyProfile }) {
@@ -17,7 +18,7 @@ export function ModelsGlance({ survey, profile }: { survey: Survey; profile: Sur
       <h3 id="glance-title">At a glance</h3>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
       <div className={styles.scroller} tabIndex={0} role="group" aria-labelledby="glance-title">
-        <table className={styles.table}>
+        <table className={`${tables.table} ${styles.table}`}>
           <thead>
             <tr>
               <th scope="col">Model</th>

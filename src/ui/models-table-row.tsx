@@ -41,7 +41,7 @@ export const ModelsTableRow = memo(
       >
         {columns.map((column) => {
           const text = figure(survey, column, tensor);
-          const isName = column.kind === 'tensor' || column.kind === 'module';
+          const isName = column.kind === 'tensor' || column.kind === 'module' || column.kind === 'dtype';
           return (
             <div
               key={column.id}
@@ -82,6 +82,10 @@ function figure(survey: Survey, column: TableColumn, tensor: number): string {
     case 'module':
       // Outside the layers a module is its tensor.
       return (survey.layers[tensor] ?? -1) < 0 ? NO_FIGURE : (survey.moduleNames[value] ?? '');
+    case 'dtype':
+      return survey.dtypeNames[value] || NO_FIGURE;
+    case 'shape':
+      return survey.shapeNames[value] ?? '';
     case 'elements':
       return shortCount(value);
     case 'rms':

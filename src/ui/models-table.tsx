@@ -34,7 +34,13 @@ const PAGE_ROWS = 12;
 /** Of a chosen tensor at least so much is to be seen. */
 const DETAILS_PX = 200;
 
-/** What the table shows beside a tensor's place; a narrow page has room for one kind of figure. */
+/** The choice of no figures, for which a narrow page has room for dtype and shape. */
+const KIND_ALONE = 'Dtype and shape';
+
+/**
+ * What the table shows beside a tensor's place; a narrow page has room for one kind of figure, or for dtype and shape,
+ * which stand there anyhow where there is room.
+ */
 const FIGURES: Readonly<Record<string, readonly ColumnKind[]>> = {
   'Relative change': ['relative'],
   'RMS change': ['rms'],
@@ -42,14 +48,20 @@ const FIGURES: Readonly<Record<string, readonly ColumnKind[]>> = {
   Unchanged: ['unchanged'],
   Cosine: ['cosine'],
   Conflict: ['conflict'],
+  [KIND_ALONE]: [],
   'All figures': ['relative', 'rms', 'largest', 'unchanged', 'cosine', 'conflict'],
 };
-const PLACE: readonly ColumnKind[] = ['tensor', 'layer', 'module', 'elements'];
+const PLACE: readonly ColumnKind[] = ['tensor', 'layer', 'module', 'dtype', 'shape', 'elements'];
+
+/** Columns of words and places, which begin at their beginning. */
+const WORDS: readonly ColumnKind[] = ['tensor', 'layer', 'module', 'dtype'];
 
 const TITLES: Readonly<Record<ColumnKind, string>> = {
   tensor: 'Tensor',
   layer: 'Layer',
   module: 'Module',
+  dtype: 'Dtype',
+  shape: 'Shape',
   elements: 'Elements',
   relative: 'Relative',
   rms: 'RMS',
@@ -73,7 +85,9 @@ export function ModelsTable({ survey }: { survey: Survey }) {
   const [figures, setFigures] = useState('Relative change');
   const [order, setOrder] = useState(UNSORTED);
   const all = useMemo(() => columnsOf(survey), [survey]);
-  const offered = Object.keys(FIGURES).filter((name) => all.some(({ kind }) => FIGURES[name]?.includes(kind)));
+  const offered = Object.keys(FIGURES).filter(
+    (name) => name === KIND_ALONE || all.some(({ kind }) => FIGURES[name]?.includes(kind)),
+  );
   const shownFigures = offered.includes(figures) ? figures : 'Relative change';
   const columns = all.filter(({ kind }) => PLACE.includes(kind) || FIGURES[shownFigures]?.includes(kind));
   const deferredSearch = useDeferredValue(search);
@@ -82,13 +96,22 @@ export function ModelsTable({ survey }: { survey: Survey }) {
 
   const sortBy = ({ id, kind }: TableColumn) => {
     // Words begin with A, figures with what is largest; a third time brings the result's order back.
-    const first: Direction = kind === 'tensor' || kind === 'layer' || kind === 'module' ? 'ascending' : 'descending';
+    const first: Direction = WORDS.includes(kind) ? 'ascending' : 'descending';
     if (order.column !== id) setOrder({ column: id, direction: first });
     else if (order.direction === first) setOrder({ column: id, direction: otherDirection(first) });
     else setOrder(UNSORTED);
   };
 
+  const isWanted = useView((state) => state.isTableWanted && state.centre === 'models');
   const section = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const own = section.current;
+    // Not before the rows are those that were asked for.
+    if (!isWanted || own === null || deferredSearch !== search) return;
+    view.change({ isTableWanted: false });
+    bringIntoView(own);
+    own.querySelector<HTMLElement>('[role="grid"]')?.focus({ preventScroll: true });
+  }, [isWanted, deferredSearch, search, view]);
   const chosen = useSurvey((state) => state.chosen?.tensor ?? null);
   useEffect(() => {
     // What was asked for must not open out of sight, nor push the rows away: both are shown.
@@ -109,7 +132,7 @@ export function ModelsTable({ survey }: { survey: Survey }) {
           type="search"
           className={styles.search ?? ''}
           aria-label="Search tensors"
-          placeholder="q_proj  layer:4-8  module:mlp"
+          placeholder="q_proj  layer:4-8  module:mlp  shape:64"
           leftSection={<IconSearch size={14} aria-hidden />}
           autoComplete="off"
           spellCheck={false}
@@ -222,6 +245,7 @@ function Grid({ survey, columns, rows, order, isBusy, onSort }: GridProps) {
       aria-busy={isBusy}
       aria-activedescendant={current >= 0 ? rowId(current) : undefined}
       className={styles.grid}
+      data-kind-alone={columns.every(({ kind }) => PLACE.includes(kind)) || undefined}
       style={trackStyle(columns)}
       tabIndex={0}
       onKeyDown={onKeyDown}
@@ -297,9 +321,14 @@ interface Widths {
   readonly own: Partial<Record<ColumnKind, number>>;
 }
 
-const FULL: Widths = { figure: 5.6, own: { tensor: 13, layer: 3.4, module: 6.5, elements: 5.2 } };
+const FULL: Widths = {
+  figure: 5.6,
+  own: { tensor: 13, layer: 3.4, module: 6.5, dtype: 4.4, shape: 6.2, elements: 5.2 },
+};
+/** Where there is less room: the name says where a tensor stands. */
+const MIDDLE: Widths = { figure: 3.9, own: { tensor: 8, layer: 0, module: 0, dtype: 3.4, shape: 4.6, elements: 0 } };
 /** Where there is little room: the name and the figures. */
-const NARROW: Widths = { figure: 3.9, own: { tensor: 8, layer: 0, module: 0, elements: 0 } };
+const NARROW: Widths = { figure: 3.9, own: { tensor: 8, layer: 0, module: 0, dtype: 0, shape: 0, elements: 0 } };
 
 /** The same tracks for every row; the names take what is left. */
 function tracks(columns: readonly TableColumn[], widths: Widths): { template: string; least: string } {
@@ -316,10 +345,14 @@ function tracks(columns: readonly TableColumn[], widths: Widths): { template: st
 }
 
 function trackStyle(columns: readonly TableColumn[]): CSSProperties {
-  const [full, narrow] = [tracks(columns, FULL), tracks(columns, NARROW)];
+  const isKindAlone = columns.every(({ kind }) => PLACE.includes(kind));
+  const [full, middle] = [tracks(columns, FULL), tracks(columns, MIDDLE)];
+  const narrow = isKindAlone ? middle : tracks(columns, NARROW);
   return {
     '--columns': full.template,
     '--least': full.least,
+    '--middle-columns': middle.template,
+    '--middle-least': middle.least,
     '--narrow-columns': narrow.template,
     '--narrow-least': narrow.least,
   } as CSSProperties;

@@ -5,13 +5,14 @@ import type { Survey } from '../state/engine-api.ts';
 import { countFigure } from '../state/figures.ts';
 import { cosineFigure, shareFigure, sizeFigure } from '../state/survey-figures.ts';
 import { pairsOf } from '../state/survey-table.ts';
+import tables from './figure-table.module.css';
 import { ModelsHistogram } from './models-histogram.tsx';
 import { ModelsName } from './models-name.tsx';
 import styles from './models-tensor.module.css';
 import { useSurvey, useWorkbench } from './workbench-context.ts';
 
 export function ModelsTensor({ survey }: { survey: Survey }) {
-  const { view } = useWorkbench();
+  const { mixer } = useWorkbench();
   const chosen = useSurvey((state) => state.chosen);
   const tensor = chosen?.tensor == null ? -1 : survey.tensors.indexOf(chosen.tensor);
   const { models } = survey;
@@ -28,14 +29,17 @@ export function ModelsTensor({ survey }: { survey: Survey }) {
         <div>
           <h4 id="tensor-title">{chosen.tensor}</h4>
           <p className={styles.facts}>
-            {place}; {countFigure(survey.elements[tensor] ?? 0)} elements; base RMS{' '}
+            {place}; {survey.shapeNames[survey.shapes[tensor] ?? -1]} {survey.dtypeNames[survey.dtypes[tensor] ?? -1]},{' '}
+            {countFigure(survey.elements[tensor] ?? 0)} elements; base RMS{' '}
             {sizeFigure(survey.baseRms[tensor] ?? Number.NaN)}
           </p>
         </div>
         <Button
           size="compact-xs"
           variant="default"
-          onClick={() => view.change({ centre: 'mixer', mapDetail: 'tensors' })}
+          onClick={() => {
+            if (chosen.tensor !== null) mixer.seek.show(chosen.tensor);
+          }}
         >
           Show in mixer
         </Button>
@@ -43,7 +47,7 @@ export function ModelsTensor({ survey }: { survey: Survey }) {
       <div className={styles.body}>
         {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
         <div className={styles.figures} tabIndex={0} role="group" aria-label="Figures of the tensor">
-          <table>
+          <table className={tables.table}>
             <thead>
               <tr>
                 <th scope="col">Model</th>
@@ -82,7 +86,7 @@ function Pairs({ survey, tensor }: { survey: Survey; tensor: number }) {
   const pairs = pairsOf(survey.models.length);
   if (pairs.length === 0) return null;
   return (
-    <table>
+    <table className={tables.table}>
       <thead>
         <tr>
           <th scope="col">Models</th>

@@ -12,8 +12,10 @@ import {
 } from 'react';
 import { helpTopics } from '../state/help-topics.ts';
 import { foundEntries, type PaletteEntry, paletteEntries } from '../state/palette.ts';
+import { showInList } from './bring-into-view.ts';
 import { shortcutText } from './command-button.tsx';
 import { ModalDialog } from './modal-dialog.tsx';
+import box from './list-box.module.css';
 import styles from './palette-dialog.module.css';
 import { useWorkbench } from './workbench-context.ts';
 
@@ -43,7 +45,7 @@ function Palette() {
   const list = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
-    list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' });
+    showInList(list.current, list.current?.querySelector('[aria-selected="true"]'));
   }, [active]);
 
   const take = (entry: PaletteEntry) => {
@@ -71,11 +73,11 @@ function Palette() {
   };
 
   return (
-    <div className={styles.palette}>
+    <div className={box.box}>
       <input
         type="text"
         role="combobox"
-        className={styles.search}
+        className={box.search}
         aria-label="Find a command"
         aria-expanded
         aria-controls={`${id}-list`}
@@ -93,10 +95,10 @@ function Palette() {
         }}
         onKeyDown={onKeyDown}
       />
-      <div ref={list} id={`${id}-list`} role="listbox" aria-label="Commands" className={styles.list} tabIndex={-1}>
+      <div ref={list} id={`${id}-list`} role="listbox" aria-label="Commands" className={box.list} tabIndex={-1}>
         {groups.map(({ group, entries: own }) => (
           <div key={group} role="group" aria-label={group}>
-            <div className={styles.group} role="presentation">
+            <div className={box.group} role="presentation">
               {group}
             </div>
             {own.map((entry) => (
@@ -113,7 +115,7 @@ function Palette() {
         ))}
       </div>
       {flat.length === 0 && (
-        <p className={styles.none} role="status">
+        <p className={box.none} role="status">
           Nothing is called “{typed.trim()}”. Fewer words find more.
         </p>
       )}
@@ -147,14 +149,14 @@ function Option({
       role="option"
       aria-selected={isActive}
       aria-disabled={!isEnabled}
-      className={styles.option}
+      className={box.option}
       onClick={onTake}
       // Not on entering: the list may have scrolled under a mouse that rests.
       onPointerMove={isActive ? undefined : onPoint}
     >
-      <span className={styles.label}>{label}</span>
+      <span className={box.label}>{label}</span>
       {shortcut !== null && <kbd className={styles.keys}>{shortcutText(shortcut)}</kbd>}
-      {sentence !== null && <span className={styles.sentence}>{sentence}</span>}
+      {sentence !== null && <span className={box.sentence}>{sentence}</span>}
     </div>
   );
 }

@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { presetText } from '../methods/docs.ts';
 import type { Method, Preset } from '../methods/method.ts';
 import { applyPreset } from '../recipe/preset.ts';
+import type { Studio } from '../state/studio.ts';
 import { PopOut } from './pop-out.tsx';
 import styles from './preset-menu.module.css';
 import { useStudio, useWorkbench } from './workbench-context.ts';
@@ -42,7 +43,7 @@ export function PresetMenu({ method, isDisabled }: PresetMenuProps) {
           presets={presets}
           onPick={(preset) => {
             setOpen(false);
-            studio.edit((text) => applyPreset(text, method, preset));
+            studio.sweep((text) => applyPreset(text, method, preset));
           }}
         />
       </Popover.Dropdown>
@@ -57,12 +58,13 @@ interface PresetListProps {
 }
 
 function PresetList({ method, presets, onPick }: PresetListProps) {
+  const { studio } = useWorkbench();
   const text = useStudio((state) => state.text);
   return (
     <div role="dialog" aria-label={`Presets of ${method.title}`} className={styles.menu}>
       <ul className={styles.list}>
         {presets.map((preset) => {
-          const isUsed = isAsItStands(text, method, preset);
+          const isUsed = isAsItStands(studio, text, method, preset);
           return (
             <li key={preset.name}>
               <button
@@ -85,14 +87,16 @@ function PresetList({ method, presets, onPick }: PresetListProps) {
           );
         })}
       </ul>
-      <p className={styles.note}>A preset sets what stands under it, for every model. Undo takes it back.</p>
+      <p className={styles.note}>
+        A preset sets what stands under it, for every model; locked weights stay. Undo takes it back.
+      </p>
     </div>
   );
 }
 
-function isAsItStands(text: string, method: Method, preset: Preset): boolean {
+function isAsItStands({ swept }: Studio, text: string, method: Method, preset: Preset): boolean {
   try {
-    return applyPreset(text, method, preset) === text;
+    return swept((own) => applyPreset(own, method, preset)) === text;
   } catch {
     // A text that cannot be changed is said where it is shown; here it only means that nothing is in use.
     return false;

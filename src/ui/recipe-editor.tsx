@@ -65,12 +65,18 @@ export function RecipeEditor() {
         {HINT}
       </p>
       <ul id="recipe-problems" className={styles.problems} aria-live="polite">
-        {problems.map(({ line, column, message }) => (
+        {problems.map(({ line, column, message, words }) => (
           <li key={`${line}:${column}:${message}`}>
             <span className={styles.line}>
               line {line}, column {column}
             </span>{' '}
             {message}
+            {words !== undefined && (
+              <details className={styles.words}>
+                <summary>What the parser says</summary>
+                {words}
+              </details>
+            )}
           </li>
         ))}
       </ul>

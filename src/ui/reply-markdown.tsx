@@ -34,8 +34,10 @@ interface ReplyMarkdownProps {
 export function ReplyMarkdown({ text, span, isRunning }: ReplyMarkdownProps) {
   // While tokens come faster than they can be drawn, the newest are drawn and those between are left out.
   const deferred = useDeferredValue(text);
+  // At the end at once: what says that the reply is finished must not come before its last word.
+  const drawn = isRunning ? deferred : text;
   const [cut] = useState(() => new GrowingBlocks());
-  const blocks = useMemo(() => cut.of(deferred), [cut, deferred]);
+  const blocks = useMemo(() => cut.of(drawn), [cut, drawn]);
   return (
     <div className={styles.markdown} data-running={isRunning || undefined}>
       {blocks.map(({ kind, start, textStart, text: source, language }) => {

@@ -13,10 +13,11 @@ import {
   useRef,
   useState,
 } from 'react';
+import { useStore } from 'zustand';
 import type { MapDetail } from '../state/engine-api.ts';
 import { type CellPlace, type MapLayout, movedPlace, placesWithin, samePlace } from '../state/map-navigation.ts';
 import { selectionOf } from '../state/mixer.ts';
-import { useWorkbench } from './workbench-context.ts';
+import { useView, useWorkbench } from './workbench-context.ts';
 
 /** Pixels of a vertical drag over the handle's whole range. */
 const DRAG_RANGE_PX = 160;
@@ -27,6 +28,9 @@ const KEY_STEP = 0.05;
 const ZOOM_PX = 60;
 /** Between two places that a fast pointer was at, cells are looked for this often. */
 const SAMPLE_PX = 8;
+
+/** A row that is to be drawn is waited for as long. */
+const MOST_FRAMES = 60;
 
 /** A place in the grid and where it is drawn, in pixels from the wrapper's corner. */
 export interface Spot {
@@ -94,6 +98,30 @@ export function useMapHand(layout: MapLayout, wrapper: RefObject<HTMLDivElement 
     if (wanted.current) focusOn(wanted.current);
   });
 
+  const sought = useStore(mixer.seek.store, (state) => state.wanted);
+  const isShown = useView((state) => state.centre === 'mixer');
+  useEffect(() => {
+    if (!sought || !isShown) return undefined;
+    let frames = 0;
+    const arrive = () => {
+      const element = elementAt(wrapper.current, sought);
+      // In a long map its row is drawn a moment later.
+      if (!element && frames++ < MOST_FRAMES) {
+        frame = requestAnimationFrame(arrive);
+        return;
+      }
+      mixer.seek.arrived();
+      element?.scrollIntoView({ block: 'center', inline: 'nearest' });
+      // Somebody who has gone elsewhere meanwhile stays there.
+      const at = document.activeElement;
+      if (at === null || at === document.body || at.closest('[role="tablist"], [role="tabpanel"]')) {
+        element?.focus({ preventScroll: true });
+      }
+    };
+    let frame = requestAnimationFrame(arrive);
+    return () => cancelAnimationFrame(frame);
+  }, [sought, isShown, mixer, wrapper]);
+
   const { detail } = map;
   const hadFocus = useRef(false);
   useEffect(() => {
@@ -147,6 +175,7 @@ export function useMapHand(layout: MapLayout, wrapper: RefObject<HTMLDivElement 
     else if (event.key === ']') mixer.zoom(1);
     else if (event.key === 'b' || event.key === 'B') mixer.setPainting(!isPainting);
     else if (event.key === 'l' || event.key === 'L') mixer.toggleLock();
+    else if (event.key === 't' || event.key === 'T') mixer.seek.showTensors(place);
     else if (event.key === 'Escape' && (isPainting || anchor !== null)) {
       mixer.setPainting(false);
       mixer.focus(place);

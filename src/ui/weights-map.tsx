@@ -87,6 +87,10 @@ export function WeightsMapGrid({ map }: { map: WeightsMap }) {
                   const targets = places.flatMap((own) => targetsAt(map, own));
                   mixer.set(targets.map((target) => ({ ...target, value: null })));
                 }}
+                onShow={() => {
+                  hand.stopEditing();
+                  mixer.seek.showTensors(editing.place);
+                }}
                 onDone={hand.stopEditing}
               />
             </Popover.Dropdown>

@@ -5,7 +5,9 @@ import { useStore } from 'zustand';
 import { type ChatState, currentConversation } from '../state/chat-store.ts';
 import type { Command } from '../state/commands.ts';
 import type { Conversation } from '../state/conversation.ts';
+import { METHODS } from '../methods/index.ts';
 import type { MixerState } from '../state/mixer.ts';
+import { isModelLocked } from '../state/mixer-keeping.ts';
 import type { OutputState } from '../state/output.ts';
 import type { StudioState } from '../state/studio.ts';
 import type { SurveyState } from '../state/survey-store.ts';
@@ -92,6 +94,13 @@ export function useTensorNames(): readonly string[] {
 
 export function useMixer<T>(select: (state: MixerState) => T): T {
   return useStore(useWorkbench().mixer.store, select);
+}
+
+/** Whether a parameter of a model is held by the model's lock: locks hold what the map sets, and no other. */
+export function useHeld(name: string, model: string | null): boolean {
+  const isLocked = useMixer(({ locks }) => model !== null && isModelLocked(locks, model));
+  const handle = useStudio(({ recipe }) => METHODS.get(recipe?.method ?? '')?.handle);
+  return isLocked && name === handle;
 }
 
 /** Whether a command can be used now. */

@@ -73,13 +73,13 @@ export async function openFamily(engine: Engine): Promise<void> {
  * @param moves how often the blend is moved while it speaks.
  */
 export function describeSpeaking(name: string, open: () => Promise<Engine>, moves = 50): void {
-  describe(name, { timeout: 240_000 }, () => {
+  describe(name, () => {
     let engine: Engine;
     beforeAll(async () => {
       engine = await open();
       await openFamily(engine);
       await engine.blend(far(20), NOTHING);
-    }, 240_000);
+    });
 
     it('talks to a checkpoint greedily as published, and tells how it runs', async () => {
       const info = await engine.talkTo(named(STORIES));
