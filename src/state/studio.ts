@@ -277,7 +277,13 @@ export function createStudio(engine: EngineApi, history: History = createHistory
     async openSamples(fetchThem) {
       await perform('fetch', async (onProgress) => {
         const { index, files } = await fetchThem((bytesDone, bytesTotal) => onProgress({ bytesDone, bytesTotal }));
-        await addFiles(files);
+        const open = new Set(openNames());
+        const missing = files.filter(({ path }) => !open.has(path.split('/')[0] ?? ''));
+        if (missing.length === 0) {
+          set({ samples: index, outcome: { tone: 'plain', sentence: 'The samples are open already.' } });
+          return;
+        }
+        await addFiles(missing);
         const family = new Set([index.base, ...index.models.map(({ folder }) => folder)]);
         const text = proposedRecipe(
           openNames().filter((name) => family.has(name)),

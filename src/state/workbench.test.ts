@@ -702,6 +702,18 @@ describe('samples', () => {
     expect(b.state().recipe).toMatchObject({ base: 'tiny-base', method: 'varm' });
     expect(b.state().samples?.try).toEqual(['Shout it']);
     expect(b.chat.store.getState().settings.context).toBe('none');
+
+    // Asked for once more, they do not come twice, and what was made of them stays.
+    b.setWeight(0.7);
+    const { text } = b.state();
+    await b.commands.openSamples.perform();
+    expect(b.state().checkpoints.map(({ name }) => name)).toEqual(['tiny-base', 'tiny-shout']);
+    expect(b.state().text).toBe(text);
+    expect(b.state().outcome?.sentence).toBe('The samples are open already.');
+    b.answer('remove', () => undefined);
+    await b.studio.close('tiny-shout');
+    await b.commands.openSamples.perform();
+    expect(b.state().checkpoints.map(({ name }) => name)).toEqual(['tiny-base', 'tiny-shout']);
   });
 
   it('refuses an index of another form', async () => {
