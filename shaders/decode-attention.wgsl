@@ -1,5 +1,5 @@
-// Attention of one new token over cached keys and values, in three passes: a score for each token and head, sums of
-// values over splits of the text, and the splits put together. `decode-attention.ts` writes the constants above and
+// Attention of one new token over cached keys and values, in four passes: a score for each token and head, its weight within
+// a split of the text, sums of values over splits, and the splits put together. `decode-attention.ts` writes the constants above and
 // says how many workgroups run: LANES (of a workgroup), HEADS, SHARES (query heads to a head of keys), QUARTERS (of a
 // head, four elements each), HEADS_AT_ONCE, TOKENS_AT_ONCE and QUARTERS_AT_ONCE (in one invocation), PLACES (QUARTERS
 // over QUARTERS_AT_ONCE), SPLIT_TOKENS, MOST_SPLITS.
@@ -9,7 +9,8 @@
 // what one load serves is what decides: several heads, several tokens, several quarters. On a GPU the same blocks give
 // each invocation several loads to wait for at once. Each key and value is read once for HEADS_AT_ONCE heads. In `score`
 // neighbours read neighbouring rows from their beginnings on, and so use up whole cache lines while these are in the
-// first-level cache; in `mix` and `join` neighbours read neighbouring elements.
+// first-level cache; in `mix` and `join` neighbours read neighbouring elements. Exponentials have a pass of their own: `mix`
+// would work each of them out PLACES times, and in software they cost more than the products.
 
 struct Layer {
   // Tokens that a head's keys have room for.
@@ -26,7 +27,7 @@ struct Layer {
 @group(0) @binding(2) var<storage, read> values: array<vec4<f32>>;
 // The number of tokens, the new one included.
 @group(0) @binding(3) var<storage, read> total_tokens: array<i32>;
-// [HEADS][capacity].
+// [HEADS][capacity]; from `weigh` on weights: exponentials of scores less the largest of their split.
 @group(0) @binding(4) var<storage, read_write> scores: array<f32>;
 // [HEADS][MOST_SPLITS][QUARTERS + 1]: sums of weighted values; then the largest score and the sum of weights.
 @group(0) @binding(5) var<storage, read_write> sums: array<vec4<f32>>;
@@ -85,7 +86,31 @@ fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
   }
 }
 
-// id.x: the split, and the place in it: quarters PLACES apart. id.y: the heads. Each place works the weights out for itself.
+// id.x: the split. id.y: the head.
+@compute @workgroup_size(LANES)
+fn weigh(@builtin(global_invocation_id) id: vec3<u32>) {
+  let span = seen();
+  let tokens = split_tokens(span.y - span.x);
+  let start = span.x + id.x * tokens;
+  if (start >= span.y) {
+    return;
+  }
+  let row = id.y * layer.capacity;
+  let end = row + min(start + tokens, span.y);
+  var largest = LEAST;
+  for (var at = row + start; at < end; at++) {
+    largest = max(largest, scores[at]);
+  }
+  var total = 0.0;
+  for (var at = row + start; at < end; at++) {
+    let weight = exp(scores[at] - largest);
+    scores[at] = weight;
+    total += weight;
+  }
+  sums[(id.y * MOST_SPLITS + id.x) * (QUARTERS + 1u) + QUARTERS] = vec4<f32>(largest, total, 0.0, 0.0);
+}
+
+// id.x: the split, and the place in it: quarters PLACES apart. id.y: the heads.
 @compute @workgroup_size(LANES)
 fn mix(@builtin(global_invocation_id) id: vec3<u32>) {
   let span = seen();
@@ -99,16 +124,6 @@ fn mix(@builtin(global_invocation_id) id: vec3<u32>) {
   let end = min(start + tokens, span.y);
   let head = id.y * HEADS_AT_ONCE;
   let row = head / SHARES * layer.capacity;
-  var largest: array<f32, HEADS_AT_ONCE>;
-  for (var h = 0u; h < HEADS_AT_ONCE; h++) {
-    largest[h] = LEAST;
-  }
-  for (var token = start; token < end; token++) {
-    for (var h = 0u; h < HEADS_AT_ONCE; h++) {
-      largest[h] = max(largest[h], scores[(head + h) * layer.capacity + token]);
-    }
-  }
-  var total: array<f32, HEADS_AT_ONCE>;
   var sum: array<vec4<f32>, HEADS_AT_ONCE * QUARTERS_AT_ONCE>;
   for (var token = start; token < end; token++) {
     let at = (row + token) * QUARTERS + place;
@@ -117,8 +132,7 @@ fn mix(@builtin(global_invocation_id) id: vec3<u32>) {
       value[n] = values[at + n * PLACES];
     }
     for (var h = 0u; h < HEADS_AT_ONCE; h++) {
-      let weight = exp(scores[(head + h) * layer.capacity + token] - largest[h]);
-      total[h] += weight;
+      let weight = scores[(head + h) * layer.capacity + token];
       for (var n = 0u; n < QUARTERS_AT_ONCE; n++) {
         sum[h * QUARTERS_AT_ONCE + n] += weight * value[n];
       }
@@ -128,9 +142,6 @@ fn mix(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = ((head + h) * MOST_SPLITS + split) * (QUARTERS + 1u);
     for (var n = 0u; n < QUARTERS_AT_ONCE; n++) {
       sums[at + place + n * PLACES] = sum[h * QUARTERS_AT_ONCE + n];
-    }
-    if (place == 0u) {
-      sums[at + QUARTERS] = vec4<f32>(largest[h], total[h], 0.0, 0.0);
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * DecodeAttention: attention of one new token over keys and values that lie in place, as three dispatches of our own
+ * DecodeAttention: attention of one new token over keys and values that lie in place, as four dispatches of our own
  * (shaders/decode-attention.wgsl). One serves all layers of a step: its scratch is used by one after the other. Where it
  * stands in for onnxruntime's is `step-attention.ts`.
  */
@@ -56,6 +56,7 @@ const { STORAGE, UNIFORM, COPY_DST } = BUFFER_USAGE;
 interface Pipelines {
   readonly layout: GPUBindGroupLayout;
   readonly score: GPUComputePipeline;
+  readonly weigh: GPUComputePipeline;
   readonly mix: GPUComputePipeline;
   readonly join: GPUComputePipeline;
 }
@@ -100,7 +101,7 @@ export class DecodeAttention {
    * @param windowTokens how many tokens the new one sees, itself included; null: all.
    */
   dispatches(buffers: AttentionBuffers, scale: number, windowTokens: number | null): readonly Dispatch[] {
-    const { layout, score, mix, join } = this.#pipelines;
+    const { layout, score, weigh, mix, join } = this.#pipelines;
     const entries = [
       buffers.queries,
       buffers.keys,
@@ -119,6 +120,7 @@ export class DecodeAttention {
     const workgroups = (invocations: number, y: number): Workgroups => [Math.ceil(invocations / LANES), y, 1];
     return [
       { pipeline: score, groups, size: (numbers) => workgroups(seen(numbers) / TOKENS_AT_ONCE, rows) },
+      { pipeline: weigh, groups, size: (numbers) => workgroups(splitsOf(seen(numbers)), HEADS) },
       { pipeline: mix, groups, size: (numbers) => workgroups(splitsOf(seen(numbers)) * PLACES, rows) },
       { pipeline: join, groups, size: workgroups(HEADS * QUARTERS, 1) },
     ];
@@ -193,8 +195,8 @@ async function compile(device: GPUDevice, shape: AttentionShape): Promise<Pipeli
     entries: types.map((type, binding) => ({ binding, visibility: 4 /* GPUShaderStage.COMPUTE */, buffer: { type } })),
   });
   const module = device.createShaderModule({ label: 'decode-attention', code });
-  const [score, mix, join] = await Promise.all(
-    ['score', 'mix', 'join'].map((entryPoint) =>
+  const [score, weigh, mix, join] = await Promise.all(
+    ['score', 'weigh', 'mix', 'join'].map((entryPoint) =>
       device.createComputePipelineAsync({
         label: `attention ${entryPoint}`,
         layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
@@ -202,6 +204,6 @@ async function compile(device: GPUDevice, shape: AttentionShape): Promise<Pipeli
       }),
     ),
   );
-  if (!score || !mix || !join) throw new Error('a pipeline is missing');
-  return { layout, score, mix, join };
+  if (!score || !weigh || !mix || !join) throw new Error('a pipeline is missing');
+  return { layout, score, weigh, mix, join };
 }
