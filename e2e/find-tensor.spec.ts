@@ -38,8 +38,7 @@ test('a tensor is shown in the mixer, and its cell in the table', async ({ page 
   await expect(cell).toHaveAttribute('aria-selected', 'true');
 
   // A number can be typed right there.
-  await page.keyboard.type('0.3');
-  await page.keyboard.press('Enter');
+  await studio.typeOnto(cell, '0.3');
   await studio.expectRecipe(/filter: model\.layers\.1\.mlp\.down_proj\.\n\s+value: 0\.3/);
 
   await page.keyboard.press('t');

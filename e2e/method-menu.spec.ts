@@ -38,6 +38,7 @@ test('a method is found by the keyboard alone', async ({ page }) => {
 
   await test.step('nothing found, and nothing changed', async () => {
     await studio.button('Find a method').click();
+    await expect(search).toBeFocused();
     await page.keyboard.type('quantum');
     await expect(finder.getByRole('status')).toContainText('No method has “quantum”');
     await page.keyboard.press('Enter');

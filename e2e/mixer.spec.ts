@@ -26,7 +26,9 @@ let root: string;
 test.beforeEach(async ({ page }, info) => {
   const { studio, root: folder } = await openFamily(page, info, RECIPE);
   root = folder;
+  // The map of this recipe: the one before it may show halves as well.
   await expect(studio.cell('layer 0', 'mlp', 'm1')).toHaveText('0.50');
+  await expect(studio.cell('layer 0', 'mlp', 'm2')).toHaveText('0.25');
 });
 
 async function middle(cell: Locator): Promise<{ x: number; y: number }> {
@@ -63,8 +65,7 @@ test('zooms from groups to tensors by buttons, keys and wheel, and edits at each
   const tensor = studio.cell('layer 1', 'up_proj', 'm1');
   await tensor.focus();
   await page.keyboard.press('Delete');
-  await page.keyboard.type('0.9');
-  await page.keyboard.press('Enter');
+  await studio.typeOnto(tensor, '0.9');
   await expect(tensor).toHaveText('0.90');
   await expect(tensor).toBeFocused();
   await studio.expectRecipe(/filter: model\.layers\.1\.mlp\.up_proj\.\n\s+value: 0\.9/);
@@ -151,9 +152,7 @@ test('copies a row onto others, reaches over a selection, and all undone leads b
   const studio = new Studio(page);
   const cell = (layer: number, module: string, model: string) => studio.cell(`layer ${layer}`, module, model);
   const row = (layer: number) => studio.map.getByRole('rowheader', { name: `layer ${layer}` });
-  await cell(0, 'mlp', 'm2').focus();
-  await page.keyboard.type('.4');
-  await page.keyboard.press('Enter');
+  await studio.typeOnto(cell(0, 'mlp', 'm2'), '.4');
   await expect(cell(0, 'mlp', 'm2')).toHaveText('0.40');
   await row(0).focus();
   await page.keyboard.press('Control+c');

@@ -179,8 +179,24 @@ export class Studio {
 
   /** Replaces the whole recipe, as a person who pastes one does. */
   async writeRecipe(text: string): Promise<void> {
-    await this.recipe.fill(text);
-    await this.expectRecipe(text);
+    // Once more where the plain field gave way to the editor in between.
+    await expect(async () => {
+      await this.recipe.fill(text);
+      await expect(async () => expect(await this.recipeText()).toBe(text)).toPass({ timeout: READ_MS / 6 });
+    }).toPass({ timeout: READ_MS });
+  }
+
+  /** Types a weight onto a cell of the map, as a person does who sees a field open at the first figure, and sets it. */
+  async typeOnto(cell: Locator, figures: string): Promise<void> {
+    const field = this.page.getByRole('textbox', { name: /^Weight of (the cell|\d+ cells)$/ });
+    await expect(async () => {
+      await cell.focus();
+      await this.page.keyboard.press(figures.charAt(0));
+      await expect(field).toBeFocused({ timeout: READ_MS / 6 });
+    }).toPass({ timeout: READ_MS });
+    await this.page.keyboard.type(figures.slice(1));
+    await expect(field).toHaveValue(figures);
+    await this.page.keyboard.press('Enter');
   }
 
   /** Sends a message and waits for the whole reply; gives what the log shows for this turn, line by line. */
