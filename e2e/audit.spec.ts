@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from '@playwright/test';
 import { writeFamily } from '../src/cli/test/tiny-checkpoint.ts';
+import { openFamily } from './own-family.ts';
 import { textOf, unpack } from './saved-model.ts';
 import { Studio } from './studio.ts';
 
@@ -50,14 +51,11 @@ test('a sound merge passes, and its hashes are those of the files', async ({ pag
 });
 
 test('weights that overflow float16 fail the audit, loudly', async ({ page }, info) => {
-  const root = info.outputPath('family');
-  await writeFamily(root, { kind: 'llama', dtype: 'F16' });
-  const studio = new Studio(page);
-  await studio.visit();
-  await studio.addFolder(root);
-  await expect(studio.map).toBeVisible();
-  await studio.writeRecipe(
+  const { studio } = await openFamily(
+    page,
+    info,
     'merge_method: linear\nbase_model: base\nmodels:\n  - model: m1\n    parameters: {weight: [{filter: norm, value: 1.0e+7}, {value: 1}]}\nparameters: {normalize: false}\n',
+    'F16',
   );
   await expect(studio.method).toHaveValue('linear');
   await expect(studio.button('Save')).toBeEnabled();

@@ -1,19 +1,10 @@
 /** Numbers typed on a slider go to its field: Enter applies them, Escape takes them back and closes nothing. */
 
 import { expect, test } from '@playwright/test';
-import { openFamily } from './own-family.ts';
-
-const RECIPE = `merge_method: task_arithmetic
-base_model: base
-models:
-  - model: m1
-    parameters:
-      weight: 0.5
-  - model: m2
-`;
+import { HALF_OF_M1, openFamily } from './own-family.ts';
 
 test('a number is typed on the slider of a cell, and on a fader', async ({ page }, info) => {
-  const { studio } = await openFamily(page, info, RECIPE);
+  const { studio } = await openFamily(page, info, HALF_OF_M1);
   const cell = studio.cell('layer 1', 'mlp', 'm1');
   await cell.focus();
   await page.keyboard.press('Enter');
@@ -24,12 +15,12 @@ test('a number is typed on the slider of a cell, and on a fader', async ({ page 
   await page.keyboard.type('0.75');
   await expect(field).toBeFocused();
   await expect(field).toHaveValue('0.75');
-  await studio.expectRecipe(RECIPE);
+  await studio.expectRecipe(HALF_OF_M1);
   await page.keyboard.press('Escape');
   await expect(slider).toBeFocused();
   await expect(field).toHaveValue('0.5');
   await expect(editor).toBeVisible();
-  await studio.expectRecipe(RECIPE);
+  await studio.expectRecipe(HALF_OF_M1);
 
   await page.keyboard.type('.8');
   await page.keyboard.press('Enter');

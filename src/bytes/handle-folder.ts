@@ -6,8 +6,12 @@
  */
 
 import { OutputFault } from './fault.ts';
+import { listed } from './listed.ts';
 import { measuredFolder, outputFault } from './measured-folder.ts';
 import type { Folder } from './sink.ts';
+
+/** Names that a sentence lists. */
+const MOST_NAMED = 5;
 
 /** What a reader would take for part of the same model, whatever it is called. */
 const MODEL_FILE = /\.safetensors(\.index\.json)?$/;
@@ -143,19 +147,18 @@ async function refuseClashes(directory: FileSystemDirectoryHandle, plannedNames:
 function leftovers(directory: FileSystemDirectoryHandle, names: readonly string[]): OutputFault {
   const [files, them] = names.length === 1 ? ['a file', 'it'] : ['files', 'them'];
   return new OutputFault(
-    `The folder ${directory.name} still holds ${files} of this save (${listed(names)}), which make no model; delete ${them}.`,
+    `The folder ${directory.name} still holds ${files} of this save (${listed(names, MOST_NAMED)}), which make no model; delete ${them}.`,
     { names },
   );
 }
 
-function listed(names: readonly string[]): string {
-  return names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
-}
-
 function clash(directory: FileSystemDirectoryHandle, names: readonly string[]): OutputFault {
-  return new OutputFault(`The folder ${directory.name} already holds ${listed(names)}; choose an empty folder.`, {
-    names,
-  });
+  return new OutputFault(
+    `The folder ${directory.name} already holds ${listed(names, MOST_NAMED)}; choose an empty folder.`,
+    {
+      names,
+    },
+  );
 }
 
 async function exists(directory: FileSystemDirectoryHandle, name: string): Promise<boolean> {

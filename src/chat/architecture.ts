@@ -187,6 +187,27 @@ export function parametersOf(tensors: readonly { readonly shape: readonly number
   return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
+/** What makes queries, keys and values of the stream, in the order in which the graph reads them. */
+function projectionsOf({ projection }: Attention): readonly Linear[] {
+  return projection.kind === 'packed' ? [projection.linear] : [projection.query, projection.key, projection.value];
+}
+
+/** The matrices of a feed-forward part, in the order in which the graph reads them. */
+function feedForwardLinears(facts: FeedForward): readonly Linear[] {
+  if (facts.kind === 'packed') return [facts.gateUp, facts.down];
+  return facts.kind === 'gated' ? [facts.gate, facts.up, facts.down] : [facts.up, facts.down];
+}
+
+/** The matrices that a token is multiplied with, in order. */
+export function linearsOf({ blocks, head }: Architecture): readonly Linear[] {
+  const ofBlocks = blocks.flatMap(({ attention, feedForward }) => [
+    ...projectionsOf(attention),
+    attention.output,
+    ...feedForwardLinears(feedForward),
+  ]);
+  return [...ofBlocks, head.linear];
+}
+
 /** The tensors that the graph of an architecture reads, in the order in which it reads them, each once. */
 export function requiredTensors(architecture: Architecture): WeightInput[] {
   const { embedding, hiddenSize, vocabularySize, headSize } = architecture;
@@ -212,21 +233,14 @@ export function requiredTensors(architecture: Architecture): WeightInput[] {
   if (embedding.positions) add(embedding.positions.weight, [embedding.positions.rows, hiddenSize], 'vector');
   for (const { attention, feedForward, ...block } of architecture.blocks) {
     norm(block.attentionNorm);
-    const { projection } = attention;
-    if (projection.kind === 'packed') linear(projection.linear);
-    else for (const part of [projection.query, projection.key, projection.value]) linear(part);
+    projectionsOf(attention).forEach(linear);
     headNorm(attention.queryNorm);
     headNorm(attention.keyNorm);
     linear(attention.output);
     norm(block.attentionOutputNorm);
     norm(block.attentionStreamNorm);
     norm(block.feedForwardNorm);
-    if (feedForward.kind === 'packed') linear(feedForward.gateUp);
-    else {
-      if (feedForward.kind === 'gated') linear(feedForward.gate);
-      linear(feedForward.up);
-    }
-    linear(feedForward.down);
+    feedForwardLinears(feedForward).forEach(linear);
     norm(block.feedForwardOutputNorm);
     norm(block.feedForwardStreamNorm);
   }

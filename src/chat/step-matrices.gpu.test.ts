@@ -1,8 +1,7 @@
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { describeArchitecture, requiredTensors } from './architecture.ts';
+import { describeArchitecture, linearsOf, requiredTensors } from './architecture.ts';
 import { Session } from './session.ts';
 import { CapturedStep } from './session-step.ts';
-import { linearsOf } from './step-matrices.ts';
 import { forward } from './test/forward.ts';
 import { testDevice } from './test/gpu-weights.ts';
 import { placeInForms, valuesOf } from './test/held-weights.ts';

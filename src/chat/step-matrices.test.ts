@@ -1,7 +1,7 @@
 import type { Tensor } from 'onnxruntime-web';
 import { describe, expect, it } from 'vitest';
-import { describeArchitecture, requiredTensors } from './architecture.ts';
-import { DECODE_MATRICES, linearsOf } from './step-matrices.ts';
+import { describeArchitecture, linearsOf, requiredTensors } from './architecture.ts';
+import { DECODE_MATRICES } from './step-matrices.ts';
 import type { BoundBuffer } from './step-kernels.ts';
 import type { RecordedDispatch, StepRecording } from './step-recording.ts';
 import type { StepFacts } from './step-replacement.ts';

@@ -9,7 +9,7 @@
  */
 
 import { isSoftwareAdapter } from '../gpu/device.ts';
-import type { Architecture, Linear } from './architecture.ts';
+import { type Linear, linearsOf } from './architecture.ts';
 import { DecodeMatrices, type MatrixBuffers, type MatrixKernel, matrixKernelOf } from './decode-matrix.ts';
 import { gpuBufferOf } from './runtime-buffers.ts';
 import type { BoundBuffer, BoundKernel } from './step-kernels.ts';
@@ -67,21 +67,6 @@ export const DECODE_MATRICES: StepReplacer = {
  */
 export function productsApart(device: GPUDevice): Readonly<Record<string, unknown>> {
   return isSoftware(device) ? { optimization: { disable_specified_optimizers: JOINING } } : {};
-}
-
-/** The matrices that a token is multiplied with, in order. */
-export function linearsOf({ blocks, head }: Architecture): Linear[] {
-  const ofBlocks = blocks.flatMap(({ attention, feedForward }) => {
-    const { projection, output } = attention;
-    const projections =
-      projection.kind === 'packed' ? [projection.linear] : [projection.query, projection.key, projection.value];
-    const first =
-      feedForward.kind === 'packed'
-        ? [feedForward.gateUp]
-        : [...(feedForward.kind === 'gated' ? [feedForward.gate] : []), feedForward.up];
-    return [...projections, output, ...first, feedForward.down];
-  });
-  return [...ofBlocks, head.linear];
 }
 
 /** Whether a device computes in software; one that does not say what it is does not. */

@@ -19,7 +19,7 @@ import { planFiles } from '../merge/output-files.ts';
 import type { Progress } from '../merge/progress.ts';
 import { save, type Saved } from '../merge/save.ts';
 import type { AuditReport } from '../merge/audit.ts';
-import { stagesAt } from '../merge/stage-runs.ts';
+import { STAGE_SHARE, stagesAt } from '../merge/stage-runs.ts';
 import { isPooled, unitOf } from '../merge/weights.ts';
 import { diagnoseRecipe, faultOf } from '../recipe/yaml.ts';
 import { bytesFigure, plural, timeFigure } from '../state/figures.ts';
@@ -28,9 +28,6 @@ import type { MergeCommand } from './arguments.ts';
 import type { Place } from './device.ts';
 import { openSources } from './sources.ts';
 import type { Terminal } from './terminal.ts';
-
-/** Share of the budget that a stage may hold beside the recipe that reads it. */
-const STAGE_SHARE = 0.25;
 
 /** What the command needs from its surroundings. */
 export interface MergeSurroundings {

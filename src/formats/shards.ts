@@ -5,6 +5,7 @@
 
 import type { Bytes } from '../bytes/bytes.ts';
 import { MalformedFault, MissingFault } from '../bytes/fault.ts';
+import { listed } from '../bytes/listed.ts';
 import { parseJsonObject, readText } from './side-files.ts';
 
 /** Weight files that are one model. */
@@ -123,12 +124,14 @@ function numbered(name: string) {
 }
 
 function missingFault(listedBy: Bytes, missing: readonly string[]): MissingFault {
-  const shown = missing.slice(0, 8).join(', ') + (missing.length > 8 ? ` and ${missing.length - 8} more` : '');
   const them = missing.length === 1 ? 'it' : 'them';
-  return new MissingFault(`${listedBy.name} needs ${shown} beside it; add ${them} together with the rest.`, {
-    file: listedBy.name,
-    missing,
-  });
+  return new MissingFault(
+    `${listedBy.name} needs ${listed(missing, 8)} beside it; add ${them} together with the rest.`,
+    {
+      file: listedBy.name,
+      missing,
+    },
+  );
 }
 
 function oddNumber(file: Bytes, count: number): MalformedFault {

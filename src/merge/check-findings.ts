@@ -3,6 +3,7 @@
  * tensors that are copied, files beside the weights, filters and shares. What tensors do not fit is `misfits.ts`.
  */
 
+import { listed } from '../bytes/listed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { Values } from '../methods/method.ts';
 import { idleFilters } from '../recipe/filters.ts';
@@ -10,7 +11,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 import { stackPlaceOf } from '../recipe/stack.ts';
 import { chosenTemplate } from './chat-template.ts';
 import { unnamedCounts } from './config-edits.ts';
-import { finding, listed, type Finding } from './finding.ts';
+import { finding, type Finding } from './finding.ts';
 import type { Lineup } from './lineup.ts';
 import { tensorCount } from './misfits.ts';
 import { type Cast, entryAt, type Slot } from './slots.ts';

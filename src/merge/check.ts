@@ -4,6 +4,7 @@
  * weight. Not the recipe's own grammar (`recipe/`), nor what the work will cost (`plan.ts`).
  */
 
+import { listed } from '../bytes/listed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { isBlended } from '../formats/dtype.ts';
 import { METHODS } from '../methods/index.ts';
@@ -23,7 +24,7 @@ import {
 } from './check-findings.ts';
 import { compareSideFiles, missingConfig } from './compare.ts';
 import { embeddings } from './embeddings.ts';
-import { finding, type Finding, listed } from './finding.ts';
+import { finding, type Finding } from './finding.ts';
 import { lineUp } from './line-up.ts';
 import type { Lineup } from './lineup.ts';
 import { leftOutFindings, misfitFindings } from './misfits.ts';

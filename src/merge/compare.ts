@@ -3,11 +3,12 @@
  * chat template. Findings only; nothing here refuses a merge by itself, except a different architecture.
  */
 
+import { listed } from '../bytes/listed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { vocabularyOf } from '../formats/vocabulary.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { templateTextOf } from './chat-template.ts';
-import { finding, listed, type Finding } from './finding.ts';
+import { finding, type Finding } from './finding.ts';
 import { tokensListed } from './output-tokenizer.ts';
 
 /** Keys of config.json that change what the same weights compute. */

@@ -50,9 +50,3 @@ export function finding(
 ): Finding {
   return { severity, code, message, tensors: tensors.slice(0, LISTED_TENSORS), tensorCount: tensors.length };
 }
-
-/** "a, b and 5 more". */
-export function listed(names: readonly string[], most = 3): string {
-  if (names.length <= most) return names.join(', ');
-  return `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
-}

@@ -3,10 +3,11 @@
  * dtype, with a head of their own. Findings only, from what `line-up.ts` saw.
  */
 
+import { listed } from '../bytes/listed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { isBlended } from '../formats/dtype.ts';
 import { stacksOf } from '../recipe/stack.ts';
-import { finding, listed, type Finding } from './finding.ts';
+import { finding, type Finding } from './finding.ts';
 import { COMPUTED, type Misfit } from './line-up.ts';
 import type { Place, Slot } from './slots.ts';
 import { entryOf, headOf, isTied } from './tied.ts';

@@ -5,10 +5,11 @@
  */
 
 import type { Bytes } from '../bytes/bytes.ts';
+import { listed } from '../bytes/listed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { type AddedToken, type Vocabulary, vocabularyOf } from '../formats/vocabulary.ts';
 import type { TokenizerSetting } from '../recipe/recipe.ts';
-import { finding, listed, type Finding } from './finding.ts';
+import { finding, type Finding } from './finding.ts';
 import type { ReplacedFiles } from './lineup.ts';
 
 /** The tokens of a result. */

@@ -3,10 +3,11 @@
  * anew; what stands before them comes from the first slice, what stands after them from the last.
  */
 
+import { listed } from '../bytes/listed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { RecipeModule, RecipeSlice } from '../recipe/recipe.ts';
 import { stackOfModule, stackPlaceOf, stacksOf, standsBefore, textStack } from '../recipe/stack.ts';
-import { finding, listed, type Finding } from './finding.ts';
+import { finding, type Finding } from './finding.ts';
 import type { RestackedLayers } from './lineup.ts';
 import type { Cast, ModelPlace, Place, Slot, Slots } from './slots.ts';
 import { headOf, isTied } from './tied.ts';

@@ -10,6 +10,9 @@ import { Run } from './run.ts';
 import type { OpenStage } from './stage.ts';
 import { Statistics } from './statistics.ts';
 
+/** Share of the budget that a stage may hold beside the recipe that reads it. */
+export const STAGE_SHARE = 0.25;
+
 /**
  * Opens stages at an arithmetic that may not be there before the first read.
  * @param budgetBytes most bytes that one stage may hold while its weights are found.

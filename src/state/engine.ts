@@ -18,7 +18,7 @@ import type { Lineup } from '../merge/lineup.ts';
 import { save } from '../merge/save.ts';
 import { surveyRecipe } from '../merge/surveying.ts';
 import type { OpenStage } from '../merge/stage.ts';
-import { stagesAt } from '../merge/stage-runs.ts';
+import { STAGE_SHARE, stagesAt } from '../merge/stage-runs.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { parseRecipe } from '../recipe/yaml.ts';
 import { version } from '../../package.json';
@@ -55,7 +55,7 @@ import { saveOnnx } from './onnx-save.ts';
 import { continuesPick, isLoose } from './picking.ts';
 import { RecentChecks } from './recent-checks.ts';
 import { type ReadySpeaker, Replies } from './replies.ts';
-import { Saver, STAGE_SHARE } from './saver.ts';
+import { Saver } from './saver.ts';
 import { type BlendPlan, type ReadyOptions, Speakers, type Wanted } from './speakers.ts';
 import { Turns, type TurnKind } from './turns.ts';
 

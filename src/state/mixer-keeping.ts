@@ -9,7 +9,7 @@ import { keepValues, type ReadRecipe } from '../recipe/kept-values.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { diagnoseRecipe } from '../recipe/yaml.ts';
 import type { WeightsMap } from './engine-api.ts';
-import { beginnings, EVERYTHING, lockCount, type Locks } from './mixer-locks.ts';
+import { beginnings, lockCount, type Locks } from './mixer-locks.ts';
 import { isTextOnly } from './recipe-edits.ts';
 
 /** An edit of the whole recipe with what is locked put back. */
@@ -101,9 +101,4 @@ export function sweptSentence({ kept, lost, obstacle }: Pick<Swept, 'kept' | 'lo
     sentences.push(`${lost.length === 1 ? '1 locked cell' : `${lost.length} locked cells`} could not be kept.`);
   }
   return sentences.length === 0 ? null : sentences.join(' ');
-}
-
-/** Whether a whole model is locked. */
-export function isModelLocked(locks: Locks, model: string): boolean {
-  return locks.get(model)?.has(EVERYTHING) === true;
 }

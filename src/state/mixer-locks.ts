@@ -27,6 +27,11 @@ export function lockOn(locks: Locks, model: string, filter: string): 'all' | 'pa
   return partsOf(own).has(filter) ? 'part' : 'none';
 }
 
+/** Whether a whole model is locked. */
+export function isModelLocked(locks: Locks, model: string): boolean {
+  return locks.get(model)?.has(EVERYTHING) === true;
+}
+
 const parts = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>();
 
 /** All beginnings of locked filters. */

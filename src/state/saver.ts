@@ -6,13 +6,10 @@
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { Blend } from '../merge/blend.ts';
 import { CpuArithmetic, type KernelThread } from '../merge/cpu-arithmetic.ts';
-import { stagesAt } from '../merge/stage-runs.ts';
+import { STAGE_SHARE, stagesAt } from '../merge/stage-runs.ts';
 
 /** Most bytes that saving on the CPU holds, beside what the live blend holds on a software adapter. */
 const SAVER_BUDGET_BYTES = 2 ** 28;
-
-/** Share of the budget that a stage may hold beside the recipe that reads it. */
-export const STAGE_SHARE = 0.25;
 
 /** What saving needs once it began. */
 interface Saving {

@@ -12,7 +12,7 @@ import { METHODS } from '../methods/index.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import { setParameter } from '../recipe/yaml.ts';
 import type { WeightsMap } from '../state/engine-api.ts';
-import { isModelLocked } from '../state/mixer-keeping.ts';
+import { isModelLocked } from '../state/mixer-locks.ts';
 import { muteObstacle, soloObstacle } from '../state/mixer-mutes.ts';
 import { type Moved, movedOf } from '../state/moved.ts';
 import { shownValue } from '../state/shown-value.ts';

@@ -7,7 +7,7 @@ import type { Command } from '../state/commands.ts';
 import type { Conversation } from '../state/conversation.ts';
 import { METHODS } from '../methods/index.ts';
 import type { MixerState } from '../state/mixer.ts';
-import { isModelLocked } from '../state/mixer-keeping.ts';
+import { isModelLocked } from '../state/mixer-locks.ts';
 import type { OutputState } from '../state/output.ts';
 import type { StudioState } from '../state/studio.ts';
 import type { SurveyState } from '../state/survey-store.ts';
