@@ -1,8 +1,10 @@
 /**
  * Test: `npm test`. Installs, finds or installs a Chromium, builds, runs every suite, as many at a time as the machine has
- * cores, and sums them up. A failed stage does not stop the others. `npm test -- unit e2e` runs the named stages only. The
- * last line reads `N passed, N failed`, with `, N skipped` where any were: vitest's and Playwright's tests, and each stage
- * that failed without naming a failed test counts as one failure.
+ * cores, and sums them up. A failed stage does not stop the others. `npm test -- unit e2e` runs the named stages only.
+ * Test files that failed beside other stages run once more when nothing else does, so that a machine which others use, too,
+ * does not decide: what passes then is named as unsteady, with what it said first, and is a fault of the test all the same.
+ * The last line reads `N passed, N failed`, with `, N skipped` where any were: vitest's and Playwright's tests, and each
+ * stage that failed without naming a failed test counts as one failure.
  */
 
 import { spawn } from 'node:child_process';
@@ -12,6 +14,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { obtainChromium } from './chromium.mjs';
 import { ensureInstalled, ROOT } from './install.mjs';
+import { failureText, readPlaywright, readVitest } from './test-report.mjs';
 
 /** No stage may hang for longer than this. */
 const STAGE_LIMIT_MILLISECONDS = 60 * 60_000;
@@ -19,12 +22,11 @@ const STAGE_LIMIT_MILLISECONDS = 60 * 60_000;
 /** So many stages run at a time on a machine with that many cores: more would wait for one another's memory. */
 const MOST_AT_A_TIME = 4;
 
-/**
- * @typedef {object} Counts
- * @property {number} passed
- * @property {number} failed
- * @property {number} skipped
- */
+/** More failed files than this are no accident: they are not run again. */
+const MOST_AGAIN = 5;
+
+/** @typedef {import('./test-report.mjs').Failure} Failure */
+/** @typedef {import('./test-report.mjs').TestReport} TestReport */
 
 /**
  * @typedef {object} Stage
@@ -34,28 +36,10 @@ const MOST_AT_A_TIME = 4;
  * @property {boolean} [browser] whether it needs Chromium
  * @property {boolean} [first] whether the others wait for it
  * @property {boolean} [built] whether it needs the build, which is then made before it
- * @property {readonly (readonly string[])[]} commands a script below node_modules or tools, and its arguments
- * @property {(report: string) => Counts} [count] reads the JSON report, for stages that run tests
+ * @property {readonly (readonly string[])[]} commands a script below node_modules or tools, and its arguments; test files
+ *   to run instead of all can be added to the last
+ * @property {(report: any, root: string) => TestReport} [read] reads the JSON report, for stages that run tests
  */
-
-/** @param {string} path */
-const readReport = (path) => JSON.parse(readFileSync(path, 'utf8'));
-
-/** @type {(path: string) => Counts} */
-function countVitest(path) {
-  const report = readReport(path);
-  return {
-    passed: report.numPassedTests,
-    failed: report.numFailedTests,
-    skipped: report.numPendingTests + report.numTodoTests,
-  };
-}
-
-/** @type {(path: string) => Counts} */
-function countPlaywright(path) {
-  const { stats } = readReport(path);
-  return { passed: stats.expected + stats.flaky, failed: stats.unexpected, skipped: stats.skipped };
-}
 
 const reports = mkdtempSync(join(tmpdir(), 'fusewright-test-'));
 
@@ -112,9 +96,9 @@ const STAGES = [
     built: true,
     // Up to date by then, unless the build has failed: then nothing older is looked at.
     commands: [BUILD, playwright('webgpu')],
-    count: countPlaywright,
+    read: readPlaywright,
   },
-  { name: 'gpu', title: 'Kernels in WebGPU', browser: true, commands: [vitest('gpu')], count: countVitest },
+  { name: 'gpu', title: 'Kernels in WebGPU', browser: true, commands: [vitest('gpu')], read: readVitest },
   {
     name: 'e2e',
     part: 'cpu',
@@ -122,9 +106,9 @@ const STAGES = [
     browser: true,
     built: true,
     commands: [BUILD, playwright('cpu')],
-    count: countPlaywright,
+    read: readPlaywright,
   },
-  { name: 'unit', title: 'Unit tests in Node', commands: [vitest('unit')], count: countVitest },
+  { name: 'unit', title: 'Unit tests in Node', commands: [vitest('unit')], read: readVitest },
 ];
 
 /**
@@ -170,25 +154,30 @@ function runCommand(command, environment, output) {
 }
 
 /**
- * Runs one stage.
+ * Runs one stage, or some test files of it.
  * @param {Stage} stage
  * @param {NodeJS.ProcessEnv} environment
  * @param {number | 'inherit'} output
- * @returns {Promise<Counts>}
+ * @param {readonly string[]} [files]
+ * @returns {Promise<TestReport>} with a failure where it did not end well, whatever its tests say
  */
-async function runStage(stage, environment, output) {
+async function runStage(stage, environment, output, files = []) {
+  const commands = files.length === 0 ? stage.commands : [[...(stage.commands.at(-1) ?? []), ...files]];
   let well = true;
-  for (const command of stage.commands) well = well && (await runCommand(command, environment, output));
-  let counts = { passed: 0, failed: 0, skipped: 0 };
-  if (stage.count !== undefined) {
+  for (const command of commands) well = well && (await runCommand(command, environment, output));
+  /** @type {TestReport} */
+  let report = { passed: 0, skipped: 0, failures: [] };
+  if (stage.read !== undefined) {
     try {
-      counts = stage.count(reportOf(idOf(stage)));
-      if (counts.passed + counts.failed === 0) well = false;
+      report = stage.read(JSON.parse(readFileSync(reportOf(idOf(stage)), 'utf8')), ROOT);
+      rmSync(reportOf(idOf(stage)));
+      if (report.passed + report.failures.length === 0) well = false;
     } catch {
       well = false;
     }
   }
-  return well || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+  if (well || report.failures.length > 0) return report;
+  return { ...report, failures: [{ file: '', name: stage.title, why: 'It did not end well; its output says more.' }] };
 }
 
 /** @param {number} start */
@@ -197,7 +186,7 @@ const secondsSince = (start) => `${((performance.now() - start) / 1000).toFixed(
 /**
  * Runs the named stages, or all.
  * @param {readonly string[]} names
- * @returns {Promise<Counts>}
+ * @returns {Promise<{passed: number, failed: number, skipped: number}>}
  */
 async function main(names) {
   const unknown = names.find((name) => !STAGES.some((stage) => stage.name === name));
@@ -218,46 +207,84 @@ async function main(names) {
     console.log(`Chromium: ${environment['CHROMIUM_PATH']}`);
   }
 
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  /** @type {Map<Stage, string>} */
-  const lines = new Map();
+  /** @type {Map<Stage, {report: TestReport, unsteady: readonly Failure[], seconds: string}>} */
+  const ends = new Map();
   /**
-   * Runs a stage and tells how it ended.
+   * Runs a stage, or some files of it, and tells how it ended.
    * @param {Stage} stage
+   * @param {readonly string[]} [files]
    */
-  const run = async (stage) => {
+  const run = async (stage, files) => {
     const start = performance.now();
     const id = idOf(stage);
     // Where stages run side by side, each one's output follows when it has ended.
     const log = join(reports, `${id}.log`);
     const output = stages.length > 1 ? openSync(log, 'w') : 'inherit';
-    console.log(`\n== ${stage.title} (${id}) begins`);
+    console.log(`\n== ${stage.title} (${id}) begins${files === undefined ? '' : ` again with ${files.join(' ')}`}`);
     const own = {
       ...environment,
       PLAYWRIGHT_JSON_OUTPUT_FILE: reportOf(id),
       FUSEWRIGHT_E2E_PORT: String(await freePort()),
     };
-    const counts = await runStage(stage, own, output);
+    const report = await runStage(stage, own, output, files);
     if (output !== 'inherit') {
       closeSync(output);
       console.log(`\n== ${stage.title} (${id})\n${readFileSync(log, 'utf8')}`);
     }
-    const verdict = counts.failed > 0 ? 'FAILED' : 'ok';
-    const tests = stage.count === undefined ? '' : `, ${counts.passed} passed, ${counts.failed} failed`;
     const seconds = secondsSince(start);
-    console.log(`== ${id}: ${verdict} in ${seconds}${tests}`);
-    lines.set(stage, `${verdict.padEnd(6)}  ${stage.title}, ${seconds}${tests}`);
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
+    console.log(`== ${id}: ${report.failures.length > 0 ? 'FAILED' : 'ok'} in ${seconds}`);
+    return { report, seconds };
   };
-  for (const stage of stages) if (stage.first) await run(stage);
+  const runWhole = async (/** @type {Stage} */ stage) => void ends.set(stage, { ...(await run(stage)), unsteady: [] });
+  for (const stage of stages) if (stage.first) await runWhole(stage);
   const waiting = stages.filter((stage) => !stage.first);
   const work = async () => {
-    for (let stage = waiting.shift(); stage !== undefined; stage = waiting.shift()) await run(stage);
+    for (let stage = waiting.shift(); stage !== undefined; stage = waiting.shift()) await runWhole(stage);
   };
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), MOST_AT_A_TIME) }, work));
-  console.log(`\n== Summary\n${stages.map((stage) => lines.get(stage)).join('\n')}\n`);
+
+  for (const [stage, end] of stages.length > 1 ? ends : []) {
+    const { failures, passed } = end.report;
+    const files = [...new Set(failures.map(({ file }) => file))];
+    // What is no test's own failure, such as a stage that was stopped, is not made good by running tests again.
+    if (
+      files.length === 0 ||
+      files.length > MOST_AGAIN ||
+      failures.some(({ name, file }) => name === '' || file === '')
+    )
+      continue;
+    const still = (await run(stage, files)).report.failures;
+    const names = new Set(still.map(({ file, name }) => `${file} ${name}`));
+    const unsteady = failures.filter(({ file, name }) => !names.has(`${file} ${name}`));
+    const report = { ...end.report, failures: still, passed: passed + failures.length - still.length };
+    ends.set(stage, { ...end, report, unsteady });
+  }
+
+  console.log('\n== Summary');
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const stage of stages) {
+    const end = ends.get(stage);
+    if (end === undefined) continue;
+    const { passed, failures, skipped } = end.report;
+    const tests = stage.read === undefined ? '' : `, ${passed} passed, ${failures.length} failed`;
+    console.log(`${(failures.length > 0 ? 'FAILED' : 'ok').padEnd(6)}  ${stage.title}, ${end.seconds}${tests}`);
+    total.passed += passed;
+    total.failed += failures.length;
+    total.skipped += skipped;
+  }
+  const said = (/** @type {string} */ title, /** @type {readonly Failure[]} */ failures) => {
+    if (failures.length > 0) console.log(`\n${title}\n${failures.map(failureText).join('\n')}`);
+  };
+  const all = [...ends.values()];
+  said(
+    'Unsteady: failed beside other stages, passed alone',
+    all.flatMap(({ unsteady }) => unsteady),
+  );
+  said(
+    'Failed',
+    all.flatMap(({ report }) => report.failures),
+  );
+  console.log('');
   return total;
 }
 

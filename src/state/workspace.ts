@@ -168,9 +168,12 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
     );
   };
   const keepSoon = () => {
-    if (get().phase !== 'working') return;
+    if (get().phase === 'working') timer ??= setTimeout(keep, PAUSE_MS);
+  };
+  /** After what a person did, which makes this work the newest; what ends by itself in another tab does not. */
+  const keepChanged = () => {
     changedMs = now();
-    timer ??= setTimeout(keep, PAUSE_MS);
+    keepSoon();
   };
 
   visit?.onHide(() => {
@@ -209,7 +212,7 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
       const kept = left.takes.filter(({ text }) => isAbout(text));
       if (kept.length > 0) takes.restore({ ...NO_TAKES, takes: kept });
     }
-    keepSoon();
+    keepChanged();
   };
 
   /** Puts everything but the recipe as it was left, and says what is not. */
@@ -226,7 +229,7 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
     set({ phase: 'working', left: null, toDrop: [], isForgotten: false, isDenied: false, awaited });
     const missing = awaited.map(({ name }) => name);
     studio.store.setState({ outcome: returnSentence(left, { changed, missing }) });
-    keepSoon();
+    keepChanged();
   };
 
   studio.store.subscribe((state, before) => {
@@ -240,22 +243,21 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
       set({ awaited: get().awaited.filter(({ name }) => !isOpen(name)) });
     }
     settle();
-    const isOther =
+    const isChanged =
       state.text !== before.text ||
       state.canUndo !== before.canUndo ||
       state.canRedo !== before.canRedo ||
-      state.checkpoints !== before.checkpoints ||
-      state.blend !== before.blend ||
-      state.work?.kind !== before.work?.kind;
-    if (isOther) keepSoon();
+      state.checkpoints !== before.checkpoints;
+    if (isChanged) keepChanged();
+    else if (state.blend !== before.blend || state.work?.kind !== before.work?.kind) keepSoon();
   });
-  takes.store.subscribe(keepSoon);
-  view.store.subscribe(keepSoon);
+  takes.store.subscribe(keepChanged);
+  view.store.subscribe(keepChanged);
   mixer.store.subscribe((state, before) => {
-    if (state.locks !== before.locks) keepSoon();
+    if (state.locks !== before.locks) keepChanged();
   });
   chat.store.subscribe((state, before) => {
-    if (state.current !== before.current) keepSoon();
+    if (state.current !== before.current) keepChanged();
   });
 
   /** What can be found of an opening without the person's dropping it again. */
@@ -355,7 +357,7 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
       found.set(key, { files, handles });
       openings = [...openings, { key, source: 'files', files: marks, names }];
       keepHandles(key);
-      keepSoon();
+      keepChanged();
     },
     async goOn() {
       const { phase, left } = get();
@@ -389,7 +391,7 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
     },
     dismissAwaited() {
       set({ awaited: [] });
-      keepSoon();
+      keepChanged();
     },
   };
 }
