@@ -21,7 +21,7 @@ import type { Takes } from './takes-store.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { Tour } from './tour.ts';
 import type { View } from './view.ts';
-import type { Workspace } from './workspace.ts';
+import { canForget, type Workspace } from './workspace.ts';
 
 /** One thing that a person can tell the page to do. */
 export interface Command {
@@ -263,7 +263,9 @@ export function createCommands(
       help: 'Closes all models and forgets the recipe and its takes. Until something else is opened, it can be brought back.',
       shortcut: null,
       isEnabled: () =>
-        state().work === null && (state().checkpoints.length > 0 || workspace.store.getState().left !== null),
+        canForget(state()) && (state().checkpoints.length > 0 || workspace.store.getState().left !== null),
+      obstacle: () =>
+        canForget(state()) ? 'Nothing is open.' : 'Files are being opened or saved: stop that, or let it end.',
       perform: workspace.forget,
     },
   ];

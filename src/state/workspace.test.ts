@@ -97,8 +97,7 @@ async function visit(own: ReturnType<typeof browser>, wasReloaded = false, inTab
   double.answer('start', () => INFO);
   double.answer('check', () => checkReport());
   double.answer('weigh', () => weightsMap([]));
-  // Of a page that follows by itself: work without an end would keep everything else waiting.
-  double.answer('blend', () => blendReport(1));
+  double.answer('cancel', () => undefined);
   double.answer('remove', () => undefined);
   double.answer('add', (files) => {
     const folders = [...new Set(files.map(({ path }) => path.split('/')[0] ?? ''))];
@@ -434,6 +433,22 @@ describe('starting afresh', () => {
     expect(page.takes.store.getState().takes).toHaveLength(1);
     await settled();
     expect(own.handles.size).toBe(3);
+  });
+
+  it('does so while something is read, which is stopped, and not while something is saved', async () => {
+    const { own } = await leftBehind();
+    const page = await visit(own, true);
+    const reading = page.studio.perform('weigh', () => page.studio.engine.survey(page.text(), () => {}));
+    await page.workspace.forget();
+    expect(page.of('cancel')).toHaveLength(1);
+    expect(page.names()).toEqual([]);
+    page.of('survey').at(-1)?.reject({ code: 'cancelled', message: 'Stopped.', details: {} });
+    await reading;
+    await page.workspace.goOn();
+    const saving = page.studio.perform('save', () => page.studio.engine.cancel());
+    await page.workspace.forget();
+    expect(page.names()).toEqual(['base', 'm1', 'm2']);
+    await saving;
   });
 
   it('leaves nothing for another visit', async () => {

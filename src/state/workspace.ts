@@ -98,6 +98,11 @@ interface Found {
   readonly handles: readonly FileSystemHandle[];
 }
 
+/** Whether all may be closed: not while files come in or a result goes out. */
+export function canForget({ work }: Pick<StudioState, 'work'>): boolean {
+  return work === null || work.kind === 'weigh' || work.kind === 'blend';
+}
+
 /** Makes the workspace beside the stores that it keeps, and begins to look for what was left. */
 export function createWorkspace(parts: WorkspaceParts, now: () => number = () => Date.now()): Workspace {
   const { studio, chat, takes, mixer, view, output, surroundings } = parts;
@@ -371,10 +376,12 @@ export function createWorkspace(parts: WorkspaceParts, now: () => number = () =>
     async forget() {
       const { phase } = get();
       const left = phase === 'working' ? current() : get().left;
-      if (left === null || studio.store.getState().work !== null) return;
+      if (left === null || !canForget(studio.store.getState())) return;
       clearTimeout(timer);
       timer = undefined;
       set({ phase: 'opening' });
+      // What is read or blended at the moment is of no use any more.
+      if (studio.store.getState().work !== null) await studio.engine.cancel().catch(() => undefined);
       for (const { name } of studio.store.getState().checkpoints) await studio.close(name);
       studio.history.reset('');
       studio.store.setState({ samples: null, outcome: null, refusals: [] });
