@@ -21,7 +21,7 @@ import {
 import { RecipeFault } from '../bytes/fault.ts';
 import { placeComments } from './comment-places.ts';
 import { openDocument, quoted, splitDocuments } from './document.ts';
-import { keepLines, rejoinComments } from './kept-lines.ts';
+import { keepLayout, keepLines, rejoinComments } from './kept-lines.ts';
 import type { Scalar } from './recipe.ts';
 
 /** Every alias becomes a copy of what it refers to, so that a change in one place stays in that place. */
@@ -41,19 +41,25 @@ function expandAliases(document: Document): void {
 
 /** Prints a changed tree in the text's own style, lines that the change did not touch as they were. */
 function print(document: Document, text: string): string {
-  const isWindows = text.includes('\r\n');
-  const original = isWindows ? text.replaceAll('\r\n', '\n') : text;
-  const printed = document.toString({
-    lineWidth: 0,
-    // Brackets stand tight, as in mergekit's own examples, unless the text has them padded throughout.
-    flowCollectionPadding: /[[{] \S/.test(original) && !/[[{][^\s[\]{}]/.test(original),
-    indentSeq: !/^(?:\w+):[^\S\n]*\n(?:#.*\n)*- /m.test(original),
-  });
-  const kept = keepLines(original, rejoinComments(original, printed));
+  const printed = rejoinComments(
+    text,
+    document.toString({
+      lineWidth: 0,
+      // Brackets stand tight, as in mergekit's own examples, unless the text has them padded throughout.
+      flowCollectionPadding: /[[{] \S/.test(text) && !/[[{][^\s[\]{}]/.test(text),
+      indentSeq: !/^(?:\w+):[^\S\n]*\n(?:#.*\n)*- /m.test(text),
+    }),
+  );
   // The kept spelling must say what the tree says; where it does not, the tree's own print is right.
-  const same = JSON.stringify(parseDocument(kept, { logLevel: 'silent' }).toJS()) === JSON.stringify(document.toJS());
-  const out = same ? kept : printed;
-  return isWindows ? out.replaceAll('\n', '\r\n') : out;
+  const meant = JSON.stringify(document.toJS());
+  const saysSame = (own: string) => {
+    const read = parseDocument(own, { logLevel: 'silent' });
+    return read.errors.length === 0 && JSON.stringify(read.toJS()) === meant;
+  };
+  const layout = keepLayout(text, printed);
+  if (saysSame(layout)) return layout;
+  const kept = keepLines(text, printed);
+  return saysSame(kept) ? kept : printed;
 }
 
 /** Opens the text, lets `change` work on its top-level map and prints it; `change` returns false for "no change". */
@@ -61,21 +67,26 @@ export function edit(text: string, change: (top: YAMLMap, document: Document) =>
   if (splitDocuments(text).length > 1) {
     throw new RecipeFault("This text holds several recipes ('---' between them); change it in the text itself.");
   }
-  const { document, problems } = openDocument(text);
+  // The tree takes the first half of a line's end on Windows for part of a comment.
+  const isWindows = text.includes('\r\n');
+  const lines = isWindows ? text.replaceAll('\r\n', '\n') : text;
+  const { document, problems } = openDocument(lines);
   const [problem] = problems;
   if (problem !== undefined) {
     throw new RecipeFault(`The recipe cannot be changed before line ${problem.line} is mended. ${problem.message}`, {
       ...problem,
     });
   }
-  placeComments(document, text);
+  placeComments(document, lines);
   expandAliases(document);
   if (isScalar(document.contents) && document.contents.value === null) document.contents = null;
   document.contents ??= new YAMLMap();
   if (!isMap(document.contents)) {
     throw new RecipeFault("The recipe cannot be changed: it is not a map with 'merge_method' and 'models'.");
   }
-  return change(document.contents as YAMLMap, document) ? print(document, text) : text;
+  if (!change(document.contents as YAMLMap, document)) return text;
+  const out = print(document, lines);
+  return isWindows ? out.replaceAll('\n', '\r\n') : out;
 }
 
 export function pairOf(map: YAMLMap, key: string): Pair | undefined {
@@ -105,11 +116,28 @@ export function replaceValue(pair: Pair, value: unknown): void {
   const old = pair.value;
   pair.value = value;
   if (!isNode(old) || !isNode(value)) return;
-  if (isCollection(old) && !old.flow) {
-    // A block's comments stand on lines of their own; those above its first entry are about all of it.
-    if (old.commentBefore) addAbove(pair, old.commentBefore);
-  } else if (old.comment && !(isCollection(value) && !value.flow)) value.comment ??= old.comment;
-  else if (old.comment) addAbove(pair, old.comment);
+  const isBlock = (node: unknown) => isCollection(node) && !node.flow;
+  // What was said of its entries is said above all of it; what stands at the end of its line stays there.
+  if (isCollection(old)) for (const said of commentsWithin(old)) addAbove(pair, said);
+  if (!old.comment || isBlock(old)) return;
+  if (isBlock(value)) addAbove(pair, old.comment);
+  else value.comment ??= old.comment;
+}
+
+/** The comments in a list or map, from the first to the last; not the one at the end of a line in brackets. */
+function commentsWithin(collection: YAMLMap | YAMLSeq): readonly string[] {
+  const said: (string | null | undefined)[] = [];
+  visit(collection, {
+    Node(_, node) {
+      if (node === collection && collection.flow) return;
+      said.push(node.commentBefore);
+      // A collection's own stands below its last entry.
+      if (!isCollection(node)) said.push(node.comment);
+    },
+    Pair() {},
+  });
+  if (!collection.flow) said.push(collection.comment);
+  return said.filter((one) => one !== null && one !== undefined);
 }
 
 /** Adds comment lines above a pair, below those that are there. */
