@@ -43,6 +43,7 @@ struct Job {
 
 var<workgroup> counts: array<atomic<u32>, 256>;
 var<workgroup> scan: array<u32, 256>;
+var<workgroup> ends: array<u32, 16>;
 var<workgroup> floats: array<f32, 256>;
 var<workgroup> others: array<f32, 256>;
 var<workgroup> flags: atomic<u32>;
@@ -87,46 +88,84 @@ fn gap(a: f32, b: f32) -> f32 {
   return 2.0 * max(a * 0.5 - b * 0.5, -1e30);
 }
 
+/// Sixteen of `floats` that stand `stride` apart, or of `others`.
+fn apart(first: u32, stride: u32) -> mat4x4f {
+  return mat4x4f(
+    vec4f(floats[first], floats[first + stride], floats[first + 2u * stride], floats[first + 3u * stride]),
+    vec4f(floats[first + 4u * stride], floats[first + 5u * stride], floats[first + 6u * stride], floats[first + 7u * stride]),
+    vec4f(floats[first + 8u * stride], floats[first + 9u * stride], floats[first + 10u * stride], floats[first + 11u * stride]),
+    vec4f(floats[first + 12u * stride], floats[first + 13u * stride], floats[first + 14u * stride], floats[first + 15u * stride]),
+  );
+}
+
+fn others_apart(first: u32, stride: u32) -> mat4x4f {
+  return mat4x4f(
+    vec4f(others[first], others[first + stride], others[first + 2u * stride], others[first + 3u * stride]),
+    vec4f(others[first + 4u * stride], others[first + 5u * stride], others[first + 6u * stride], others[first + 7u * stride]),
+    vec4f(others[first + 8u * stride], others[first + 9u * stride], others[first + 10u * stride], others[first + 11u * stride]),
+    vec4f(others[first + 12u * stride], others[first + 13u * stride], others[first + 14u * stride], others[first + 15u * stride]),
+  );
+}
+
+/// The sum of sixteen, by halves: each of the first eight with the one eight places on, and so on.
+fn sum_of(all: mat4x4f) -> f32 {
+  let four = (all[0] + all[2]) + (all[1] + all[3]);
+  let two = four.xy + four.zw;
+  return two.x + two.y;
+}
+
+fn most_of(all: mat4x4f) -> f32 {
+  let four = max(max(all[0], all[2]), max(all[1], all[3]));
+  let two = max(four.xy, four.zw);
+  return max(two.x, two.y);
+}
+
 /// The largest of all threads' values.
 fn largest_of(value: f32, thread: u32) -> f32 {
   floats[thread] = value;
   workgroupBarrier();
-  for (var step = THREADS / 2u; step > 0u; step /= 2u) {
-    if (thread < step) {
-      floats[thread] = max(floats[thread], floats[thread + step]);
-    }
-    workgroupBarrier();
+  // Barriers are what costs in software: sixteen values at a time need two where halves would need eight.
+  if (thread < 16u) {
+    floats[thread] = most_of(apart(thread, 16u));
   }
-  let largest = floats[0];
+  workgroupBarrier();
+  let largest = most_of(apart(0u, 1u));
   workgroupBarrier();
   return largest;
 }
 
-/// The sums of all threads' values.
+/// The sums of all threads' values, by halves.
 fn sums_of(one: f32, other: f32, thread: u32) -> vec2f {
   floats[thread] = one;
   others[thread] = other;
   workgroupBarrier();
-  for (var step = THREADS / 2u; step > 0u; step /= 2u) {
-    if (thread < step) {
-      floats[thread] += floats[thread + step];
-      others[thread] += others[thread + step];
-    }
-    workgroupBarrier();
+  if (thread < 16u) {
+    floats[thread] = sum_of(apart(thread, 16u));
+    others[thread] = sum_of(others_apart(thread, 16u));
   }
-  let sums = vec2f(floats[0], others[0]);
+  workgroupBarrier();
+  let sums = vec2f(sum_of(apart(0u, 1u)), sum_of(others_apart(0u, 1u)));
   workgroupBarrier();
   return sums;
 }
 
 /// Turns `scan` into sums of all entries up to each.
 fn add_up(thread: u32) {
-  for (var step = 1u; step < THREADS; step *= 2u) {
-    let before = select(0u, scan[max(thread, step) - step], thread >= step);
-    workgroupBarrier();
-    scan[thread] += before;
-    workgroupBarrier();
+  if (thread < 16u) {
+    var sum = 0u;
+    for (var i = 16u * thread; i < 16u * thread + 16u; i++) {
+      sum += scan[i];
+      scan[i] = sum;
+    }
+    ends[thread] = sum;
   }
+  workgroupBarrier();
+  var before = 0u;
+  for (var i = 0u; i < thread / 16u; i++) {
+    before += ends[i];
+  }
+  scan[thread] += before;
+  workgroupBarrier();
 }
 
 /// Items that are selected from: a slice's tokens, or what the slices kept.
@@ -156,6 +195,7 @@ fn pick(items: u32, origin: u32, view: u32, is_row: bool, thread: u32) -> u32 {
     let shift = 24u - 8u * pass_number;
     atomicStore(&counts[thread], 0u);
     workgroupBarrier();
+    let still = wanted;
     for (var item = thread; item < items; item += THREADS) {
       let key = key_at(item, origin, view, is_row);
       if (pass_number == 0u || (key >> ((shift + 8u) % 32u)) == (threshold >> ((shift + 8u) % 32u))) {
@@ -169,15 +209,12 @@ fn pick(items: u32, origin: u32, view: u32, is_row: bool, thread: u32) -> u32 {
     workgroupBarrier();
     add_up(thread);
     let above = scan[thread] - count;
-    let still = wanted;
-    workgroupBarrier();
     if (above < still && still <= above + count) {
       digit = 255u - thread;
       wanted = still - above;
     }
     workgroupBarrier();
     threshold |= digit << shift;
-    workgroupBarrier();
   }
   // Of those that equal the threshold the first `equals` are taken. Each thread looks at neighbours, to keep the order.
   let equals = wanted;

@@ -33,7 +33,7 @@ interface Case {
   readonly scale?: number;
 }
 
-describe('attention of one token', { timeout: 240_000 }, async () => {
+describe('attention of one token', async () => {
   const device = await testDevice();
   const errors: string[] = [];
   device.onuncapturederror = ({ error }) => errors.push(error.message);

@@ -9,7 +9,7 @@ import { bitsOf, isTransposed, type LiveForm } from '../formats/block-quantised.
 import { BUFFER_USAGE } from '../gpu/buffers.ts';
 import { shaderText } from '../methods/index.ts';
 import type { Linear } from './architecture.ts';
-import type { Dispatch } from './step-recording.ts';
+import type { SizedDispatch } from './step-recording.ts';
 
 /** The entry points of the shader: what lies next to one another in a matrix, and how. */
 export type MatrixKernel = 'rows_f32' | 'columns_f32' | 'rows_q8' | 'rows_q4';
@@ -79,7 +79,7 @@ export class DecodeMatrices {
     kernel: MatrixKernel,
     { inputs, outputs }: Pick<Linear, 'inputs' | 'outputs'>,
     buffers: MatrixBuffers,
-  ): Dispatch {
+  ): SizedDispatch {
     const pipeline = this.#pipelines.get(kernel);
     if (!pipeline) throw new Error(`${kernel} was not opened`);
     const { x, values, scales, bias, y } = buffers;

@@ -14,6 +14,7 @@ import { inTurn, loadRuntime, type Runtime } from './runtime.ts';
 import { RuntimeBuffers } from './runtime-buffers.ts';
 import { type DevicePaths, type OpenSession, pathsOn } from './self-check.ts';
 import { KernelWatch } from './step-kernels.ts';
+import { productsApart } from './step-matrices.ts';
 import { type ChatWeights, checkWeights, type CpuWeights, formsOf, keepsCopy } from './weights.ts';
 
 /** Most tokens of a prompt in one run on the CPU: between two runs a chat can be stopped. */
@@ -177,7 +178,8 @@ function sessionOptionsOf(device: GPUDevice | null, fuses: boolean): InferenceSe
     preferredOutputLocation: 'gpu-buffer',
     graphOptimizationLevel: fuses ? 'all' : 'basic',
     // A node that would run on the CPU would read its weights back in every run; better to be refused.
-    extra: { session: { disable_cpu_ep_fallback: '1' } },
+    // Where kernels of our own stand in for products, each has a dispatch of its own.
+    extra: { session: { disable_cpu_ep_fallback: '1' }, ...productsApart(device) },
   };
 }
 

@@ -15,7 +15,6 @@ import type { Architecture } from './architecture.ts';
 import type { KeyValueSlot } from './cache-slots.ts';
 import type { Runtime } from './runtime.ts';
 import { KernelWatch } from './step-kernels.ts';
-import { productsApart } from './step-matrices.ts';
 import { type StepNumbers, StepRecording } from './step-recording.ts';
 import { type StepWay, waysOf } from './step-replacing.ts';
 
@@ -78,7 +77,6 @@ export class CapturedStep {
     const { sessionOptions } = parts;
     const options = {
       ...sessionOptions,
-      extra: { ...sessionOptions.extra, ...productsApart(parts.device) },
       enableGraphCapture: true,
       preferredOutputLocation: 'gpu-buffer' as const,
     };

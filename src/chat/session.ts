@@ -12,6 +12,7 @@ import { cacheBytesPerToken, GrowingKeyValues, KeyValueCache, StaticKeyValues } 
 import { CacheSlots, type KeyValueSlot } from './cache-slots.ts';
 import { eventLoop } from './event-loop.ts';
 import { buildGraph } from './graph.ts';
+import { type Outputs, PromptKernels } from './prompt-kernels.ts';
 import { inTurn } from './runtime.ts';
 import { gpuBufferOf } from './runtime-buffers.ts';
 import { agree, type LogitsRows, readRows, type RowsReader } from './session-logits.ts';
@@ -31,6 +32,8 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #slots: CacheSlots | null;
   readonly #growing = new Set<GrowingKeyValues>();
+  /** Null on the CPU. */
+  readonly #own: PromptKernels | null;
   #main: InferenceSession;
   /** True where `#main` holds a copy of weights that have been edited since. */
   #isStale = false;
@@ -47,6 +50,7 @@ export class Session {
     this.capacityTokens = parts.capacityTokens;
     this.#parts = parts;
     this.#slots = device && buffers ? new CacheSlots(architecture, device, buffers, parts.capacityTokens) : null;
+    this.#own = device ? new PromptKernels({ ...parts, device }) : null;
     this.#main = parts.main;
     this.#obstacle = parts.obstacle;
     void device?.lost.then((info) => {
@@ -181,6 +185,7 @@ export class Session {
       // Tensors over buffers of others; disposing of them leaves the buffers alone.
       for (const tensor of Object.values(weights)) tensor.dispose();
       await this.#main.release();
+      this.#own?.dispose();
       await buffers?.dispose();
       ropes?.dispose();
     });
@@ -249,29 +254,43 @@ export class Session {
 
   /** A run that replaces the cache's tensors with longer ones. */
   async #grow(ids: readonly number[], cache: KeyValueCache, storage: GrowingKeyValues): Promise<LogitsRows> {
-    const { weights } = this.#parts;
-    const outputs = await this.#main.run({
-      ...weights,
-      ...Object.fromEntries(storage.feeds),
-      ...this.#numbers(ids, cache),
-    });
+    const outputs = await this.#outputs(ids, cache, Object.fromEntries(storage.feeds), {});
     storage.take(outputs);
     cache.added(ids);
     return this.#rows(outputs['logits']);
   }
 
-  /** A run that writes into the slot. */
-  async #direct(ids: readonly number[], cache: KeyValueCache, slot: KeyValueSlot): Promise<LogitsRows> {
-    const { weights, logits } = this.#parts;
+  /** A run that writes into the slot; one that is to prove others has no kernels of our own. */
+  async #direct(
+    ids: readonly number[],
+    cache: KeyValueCache,
+    slot: KeyValueSlot,
+    isProof = false,
+  ): Promise<LogitsRows> {
+    const { logits } = this.#parts;
     slot.allLogits?.dispose();
     slot.allLogits = null;
-    const outputs = await this.#main.run(
-      { ...weights, ...slot.pasts, ...this.#numbers(ids, cache) },
-      { ...slot.presents, logits: logits === 'last' ? slot.logits : null },
-    );
+    const fetches = { ...slot.presents, logits: logits === 'last' ? slot.logits : null };
+    const outputs = await this.#outputs(ids, cache, slot.pasts, fetches, isProof);
     if (logits === 'all') slot.allLogits = outputs['logits'] ?? null;
     cache.added(ids);
     return this.#rows(slot.allLogits ?? slot.logits);
+  }
+
+  /** What onnxruntime gives for tokens after those in the cache; those in `fetches` lie in tensors of ours. */
+  #outputs(
+    ids: readonly number[],
+    cache: KeyValueCache,
+    pasts: Readonly<Record<string, Tensor>>,
+    fetches: Readonly<Record<string, Tensor | null>>,
+    isProof = false,
+  ): Promise<Outputs> {
+    const run = (some: readonly number[]) => {
+      const feeds = { ...this.#parts.weights, ...pasts, ...this.#numbers(some, cache) };
+      return Object.keys(fetches).length === 0 ? this.#main.run(feeds) : this.#main.run(feeds, fetches);
+    };
+    if (this.#own === null || isProof) return run(ids);
+    return this.#own.run(ids, { run, position: cache.tokens, pasts, kept: fetches });
   }
 
   /** Whether some layer does not see all of a text. */
@@ -306,7 +325,7 @@ export class Session {
     }
     const captured = isRight ? (await readRows(this.#rows(slot.logits))).slice() : null;
     // It writes the same keys and values at the same position.
-    const rows = await this.#direct([id], cache, slot);
+    const rows = await this.#direct([id], cache, slot, true);
     if (captured === null || agree(captured, await readRows(rows))) {
       slot.step.unproven--;
     } else if (!slot.step.retreat()) {

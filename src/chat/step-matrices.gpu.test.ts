@@ -23,7 +23,7 @@ const CASES: readonly { readonly title: string; readonly precision: Precision; r
     { title: 'gpt2', precision: 'q8', kernels: ['rows_q8'] },
   ];
 
-describe('products of a step by kernels of our own', { timeout: 180_000 }, async () => {
+describe('products of a step by kernels of our own', async () => {
   const device = await testDevice();
   afterAll(() => device.destroy());
   afterEach(() => {

@@ -26,6 +26,11 @@ export interface Dispatch {
     | ((numbers: StepNumbers) => Workgroups);
 }
 
+/** One dispatch whose size does not depend on the token. */
+export interface SizedDispatch extends Dispatch {
+  readonly size: Workgroups;
+}
+
 /** A dispatch that was taken down. */
 export interface RecordedDispatch extends Dispatch {
   /** Null where it is not known what it computes with; then it must stay. */
