@@ -54,6 +54,7 @@ test('axe, from the empty page to a chat in all its parts', async ({ page }) => 
   await expectAccessible(page, 'a template that is wrong, and perplexity');
   await studio.button('Reset the template').click();
   await studio.turn().getByRole('button', { name: 'Edit what you wrote' }).click();
+  await expect(page.getByRole('textbox', { name: 'Your text' })).toBeFocused();
   await expectAccessible(page, 'a message that is edited');
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: /^Conversations: / }).click();
@@ -61,6 +62,7 @@ test('axe, from the empty page to a chat in all its parts', async ({ page }) => 
   await expectAccessible(page, 'the list of conversations');
   await page.keyboard.press('Escape');
   await studio.button('Wide chat').click();
+  await expect(studio.map).toBeHidden();
   await expectAccessible(page, 'a wide chat');
   await page.setViewportSize(NARROW);
   await expectNoSidewaysScroll(page);
@@ -83,13 +85,16 @@ test('axe, what belongs to methods and audits', async ({ page }) => {
   await expectAccessible(page, 'what to copy');
   await page.keyboard.press('Escape');
   await studio.method.selectOption('slerp');
+  await expect(page.getByRole('group', { name: 'Models for SLERP' })).toBeVisible();
   await expectAccessible(page, 'the question which model');
   await studio.button('Use SLERP').click();
+  await expect(page.getByText('SLERP has no weights to set by hand')).toBeVisible();
   await expectAccessible(page, 'a map that can only be read');
   await studio.button('Undo').click();
   // Away from the button and its hint.
   await page.mouse.move(0, 0);
   await studio.chooseMethod('della');
+  await expect(studio.field('epsilon of parrot-shout')).toBeVisible();
   await expectAccessible(page, 'many parameters');
 });
 
@@ -128,6 +133,7 @@ test('from opening to a reply and a saved file without a mouse', async ({ page }
   await expect(studio.field('weight of parrot-spell')).toHaveValue('1.01');
 
   await tabTo(page, studio.button('Merge'));
+  await expect(studio.button('Merge')).toBeEnabled();
   await page.keyboard.press('Enter');
   await studio.blendAfter(0);
   // The focus stays where it was, also while the button could not be pressed.
@@ -135,12 +141,14 @@ test('from opening to a reply and a saved file without a mouse', async ({ page }
 
   await tabTo(page, studio.message);
   await page.keyboard.type('Shout wood');
+  await expect(studio.button('Send')).toBeEnabled();
   await page.keyboard.press('Enter');
   await studio.replied();
   expect((await studio.lastTurn())[1]).toBe('WOOD');
   await expect(studio.message).toBeFocused();
 
   await tabTo(page, studio.button('Save'));
+  await expect(studio.button('Save')).toBeEnabled();
   const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
   expect(download.suggestedFilename()).toBe('merged.zip');
 });

@@ -24,7 +24,9 @@ export async function expectAccessible(page: Page, screen: string) {
   }
 }
 
-/** Expects that nothing makes the page scroll sideways. */
+/** Expects that nothing makes the page scroll sideways, once it has found room in a window of a new size. */
 export async function expectNoSidewaysScroll(page: Page) {
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+  await expect
+    .poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth))
+    .toBeLessThanOrEqual(0);
 }

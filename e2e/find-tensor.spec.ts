@@ -41,6 +41,7 @@ test('a tensor is shown in the mixer, and its cell in the table', async ({ page 
   await studio.typeOnto(cell, '0.3');
   await studio.expectRecipe(/filter: model\.layers\.1\.mlp\.down_proj\.\n\s+value: 0\.3/);
 
+  await expect(cell).toBeFocused();
   await page.keyboard.press('t');
   await expect(table).toBeFocused();
   await expect(search).toHaveValue('model.layers.1.mlp.down_proj.');
@@ -88,7 +89,9 @@ test('the table has the dtype and the shape of every tensor, also where there is
   await expect(table.getByRole('columnheader', { name: 'Shape' })).toBeVisible();
   await expect(table.getByRole('gridcell', { name: `${rows}×${columns}` }).first()).toBeVisible();
   // All of it beside the name: nothing has to be scrolled sideways.
-  expect(await table.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBeLessThanOrEqual(0);
+  await expect
+    .poll(() => table.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth))
+    .toBeLessThanOrEqual(0);
 });
 
 /** Writes a base and two models of 90 layers, each tensor of four numbers: a map whose rows are drawn where they are looked at. */

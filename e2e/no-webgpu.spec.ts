@@ -10,7 +10,7 @@ test('samples on the CPU', async ({ page }, info) => {
   const studio = new Studio(page);
   await studio.visit();
   await expect(studio.status).toContainText(/WebGPU/);
-  await expect(studio.status).toContainText(/WebAssembly in workers.*chat on the CPU/);
+  await expect(studio.status).toContainText(/Merging and chat run on the CPU/);
   await studio.openSamples();
   await expect(page.getByRole('region', { name: 'This machine' })).toContainText('CPU');
   await studio.merge();

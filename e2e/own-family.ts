@@ -26,7 +26,7 @@ export async function openFamily(
   const studio = new Studio(page);
   await studio.visit();
   await studio.addFolder(root);
-  await expect(studio.map).toBeVisible();
+  await studio.measured();
   await studio.writeRecipe(recipe);
   // Until now the mixer showed the recipe that the page proposed, in which models have shares.
   if (!recipe.includes('varm')) await expect(studio.slider('m1 weight')).toBeVisible();

@@ -1,7 +1,7 @@
 /** The recipe as text: completion, errors in place, both ways with the mixer, one history, and a keyboard's way out. */
 
 import { AxeBuilder } from '@axe-core/playwright';
-import { expect, type Page, test } from '@playwright/test';
+import { expect, type Locator, type Page, test } from '@playwright/test';
 import { Studio } from './studio.ts';
 
 const RECIPE = `# My parrot.
@@ -52,10 +52,23 @@ function suggestions(page: Page) {
   return page.getByRole('listbox', { name: 'Completions' }).getByRole('option');
 }
 
-/** Takes the suggestion that stands first. For a moment after they appear, Enter still means a new line. */
+/**
+ * Takes the suggestion that stands first. For a moment after they appear, and while others are looked for, Enter still
+ * means a new line.
+ */
 async function take(page: Page) {
+  await expect(page.locator('.cm-tooltip-autocomplete:not(.cm-tooltip-autocomplete-disabled)')).toBeVisible();
   await page.waitForTimeout(150);
   await page.keyboard.press('Enter');
+}
+
+/** Rests the pointer on a part of the text until what is told there is shown: the page may still move below it. */
+async function hoverFor(page: Page, part: Locator, told: Locator) {
+  await expect(async () => {
+    await page.mouse.move(0, 0);
+    await part.hover();
+    await expect(told).toBeVisible({ timeout: 10_000 });
+  }).toPass({ timeout: 120_000 });
 }
 
 /** Clicks at the end of the line that holds a text. */
@@ -108,12 +121,11 @@ test('a recipe is written with completion, and an error is shown in its place an
     );
     const marked = studio.recipe.locator('.cm-lintRange-error');
     await expect(marked).toHaveText('weigt');
-    await marked.hover();
     const told = page
       .getByRole('tooltip')
       .or(page.locator('.cm-tooltip'))
       .filter({ hasText: "Did you mean 'weight'?" });
-    await expect(told).toBeVisible();
+    await hoverFor(page, marked, told);
     await told.getByRole('button', { name: 'Write weight' }).click();
     await studio.expectRecipe(/\n {2}weight: 2\n$/);
     await expect(studio.recipe).toHaveAttribute('aria-invalid', 'false');
@@ -122,8 +134,8 @@ test('a recipe is written with completion, and an error is shown in its place an
   });
 
   await test.step('help under the pointer', async () => {
-    await studio.recipe.getByText('merge_method', { exact: true }).hover();
-    await expect(page.getByText('How the models are merged.')).toBeVisible();
+    const key = studio.recipe.getByText('merge_method', { exact: true });
+    await hoverFor(page, key, page.getByText('How the models are merged.'));
   });
 });
 
@@ -191,10 +203,11 @@ test('a filter that matches nothing is a warning in its place', async ({ page })
   );
   const marked = studio.recipe.locator('.cm-lintRange-warning');
   await expect(marked).toHaveText('layers.9.');
-  await marked.hover();
-  await expect(
+  await hoverFor(
+    page,
+    marked,
     page.locator('.cm-tooltip').getByText("The filter 'layers.9.' of share is part of no tensor’s name"),
-  ).toBeVisible();
+  );
   await studio.writeRecipe(
     'merge_method: varm\nbase_model: parrot-base\nmodels:\n  - model: parrot-shout\n  - model: parrot-spell\n',
   );
@@ -213,8 +226,11 @@ test('a keyboard gets in and out, folds and finds', async ({ page }) => {
 
   await page.keyboard.press('Control+Home');
   for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowDown');
-  await page.keyboard.press('Control+Shift+BracketLeft');
-  await expect(studio.recipe.getByText('parrot-spell')).toHaveCount(0);
+  // The editor has to have parsed the text as far as that.
+  await expect(async () => {
+    await page.keyboard.press('Control+Shift+BracketLeft');
+    await expect(studio.recipe.getByText('parrot-spell')).toHaveCount(0, { timeout: 10_000 });
+  }).toPass({ timeout: 120_000 });
   // A fold stays shut while something else changes the text.
   await studio.combobox('granularity').selectOption('layer');
   await expect(studio.recipe).toContainText('granularity: layer');

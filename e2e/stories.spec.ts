@@ -30,7 +30,7 @@ test('stories260K alone, then relatives of it', async ({ page }, info) => {
   await expect(studio.button('Merge')).toBeDisabled();
   await expect(studio.talkTo.locator('option:checked')).toHaveText('stories260K-llama');
   // Without a chat template there is no other way.
-  await expect(page.getByRole('switch', { name: 'Continuation' })).toBeChecked();
+  await expect(page.getByRole('switch', { name: 'Continue the text instead of answering' })).toBeChecked();
   await expect(page.getByRole('spinbutton', { name: 'Temperature' })).toHaveValue('0');
 
   await test.step('writes its known story, as far as it is let', async () => {

@@ -8,7 +8,7 @@ import { type Download, expect, type Locator, type Page } from '@playwright/test
 /** SwiftShader compiles dozens of kernels before the first two tokens of a chat: 80 s at a load of 19 on two cores. */
 const FIRST_REPLY_MS = 300_000;
 
-/** Measuring and merging end long before this, also on a machine that does ten other things. */
+/** Measuring, merging and saving end long before this, also on a machine that does ten other things. */
 const WORK_MS = 300_000;
 
 /** The recipe follows an edit at once; this is for a page that does not get to run. */
@@ -77,7 +77,7 @@ export class Studio {
     const wanted = new RegExp(`^merge_method: ${name}$`, 'm');
     // One of the two comes of it; which one says the page.
     await expect(async () => {
-      expect((await answer.count()) > 0 || wanted.test(await this.recipeText())).toBe(true);
+      expect((await answer.count()) > 0 || wanted.test(await this.#shownRecipe())).toBe(true);
     }).toPass({ timeout: READ_MS });
     if ((await answer.count()) > 0) await answer.click();
     await this.expectRecipe(wanted);
@@ -103,7 +103,12 @@ export class Studio {
       location.hash = '#samples';
     });
     await expect(this.checkpoints.getByRole('group')).toHaveCount(4);
-    await expect(this.map).toBeVisible();
+    await this.measured();
+  }
+
+  /** Waits for the weights map, for which everything has to be read once. */
+  async measured(): Promise<void> {
+    await expect(this.map).toBeVisible({ timeout: WORK_MS });
   }
 
   /** Finds a command in the palette by some of its words, and runs it: by keyboard alone. */
@@ -144,8 +149,17 @@ export class Studio {
     return this.#newestBlend;
   }
 
-  /** The text of the recipe, read off the editor's lines. */
-  recipeText(): Promise<string> {
+  /** The text of the recipe, read off the editor's lines as soon as it shows all of them. */
+  async recipeText(): Promise<string> {
+    let text = '';
+    await expect(async () => {
+      text = await this.#shownRecipe();
+    }).toPass({ timeout: READ_MS });
+    return text;
+  }
+
+  /** What the editor shows now. Rejects where that is not all of it. */
+  #shownRecipe(): Promise<string> {
     return this.recipe.evaluate((element) => {
       // A plain field until the editor has been loaded.
       if (element instanceof HTMLTextAreaElement) return element.value;
@@ -162,7 +176,7 @@ export class Studio {
   async expectRecipe(wanted: string | RegExp): Promise<void> {
     // A failure to read is a reason to look again, which it is not for `expect.poll`.
     await expect(async () => {
-      const text = expect(await this.recipeText());
+      const text = expect(await this.#shownRecipe());
       if (typeof wanted === 'string') text.toBe(wanted);
       else text.toMatch(wanted);
     }).toPass({ timeout: READ_MS });
@@ -171,7 +185,7 @@ export class Studio {
   /** Waits until the recipe is another text, or does not match any more. */
   async expectRecipeWithout(unwanted: string | RegExp): Promise<void> {
     await expect(async () => {
-      const text = expect(await this.recipeText()).not;
+      const text = expect(await this.#shownRecipe()).not;
       if (typeof unwanted === 'string') text.toBe(unwanted);
       else text.toMatch(unwanted);
     }).toPass({ timeout: READ_MS });
@@ -182,7 +196,7 @@ export class Studio {
     // Once more where the plain field gave way to the editor in between.
     await expect(async () => {
       await this.recipe.fill(text);
-      await expect(async () => expect(await this.recipeText()).toBe(text)).toPass({ timeout: READ_MS / 6 });
+      await expect(async () => expect(await this.#shownRecipe()).toBe(text)).toPass({ timeout: READ_MS / 6 });
     }).toPass({ timeout: READ_MS });
   }
 

@@ -57,7 +57,7 @@ test('takes are kept, chosen, renamed, deleted and brought back', async ({ page 
   await test.step('what differs is said in words', async () => {
     await takes.region.getByRole('button', { name: 'More for Take 1' }).click();
     const dialog = page.getByRole('dialog', { name: 'Take 1' });
-    await expect(dialog).toContainText('From the recipe to this take: weight 0.25 → unset.');
+    await expect(dialog).toContainText('From the recipe to this take: weight of parrot-shout 0.25 → unset.');
     await expectAccessible(page, 'what can be done with a take');
     await page.keyboard.press('Escape');
     await expect(dialog).toHaveCount(0);
@@ -105,7 +105,7 @@ test('A and B: the live blend follows, and undo is exact', async ({ page }) => {
   await studio.expectRecipe(/weight: 2$/m);
   const loud = await studio.recipeText();
   let blend = await studio.blendAfter(1);
-  await expect(takes.region).toContainText('B is on. From A to B: weight 0 → 2.');
+  await expect(takes.region).toContainText('B is on. From A to B: weight of parrot-shout 0 → 2.');
 
   await test.step('the key switches, back and forth, and the blend with it', async () => {
     await studio.cell('layer 1', 'mlp', 'parrot-shout').focus();

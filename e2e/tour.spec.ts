@@ -11,15 +11,18 @@ test('the tour is offered once, ends with Escape, and can be taken again', async
   await studio.visit();
   await studio.openSamples();
   await studio.button('Show me around (4 steps)').click();
-  await expect(page.getByRole('dialog', { name: 'The models' })).toBeVisible();
+  await expect(page.getByRole('dialog', { name: 'The models' }).getByRole('button', { name: 'Next' })).toBeFocused();
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog')).toHaveCount(0);
   await page.setViewportSize({ width: 390, height: 844 });
   await studio.runCommand('around');
   for (const title of ['The models', 'The weights map', 'The chat', 'Keep it']) {
-    await expect(page.getByRole('dialog', { name: title })).toBeInViewport({ ratio: 1 });
+    const step = page.getByRole('dialog', { name: title });
+    await expect(step).toBeInViewport({ ratio: 1 });
     await expectNoSidewaysScroll(page);
+    await expect(step.getByRole('button', { name: /^(Next|Done)$/ })).toBeFocused();
     await page.keyboard.press('Enter');
+    await expect(step).toBeHidden();
   }
   await page.reload();
   const offer = studio.button('Show me around (4 steps)');

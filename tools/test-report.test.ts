@@ -1,7 +1,7 @@
 /** Reports as the runners of this lockfile write them, of tests that pass, fail, are skipped and cannot be loaded. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failureText, readPlaywright, readVitest } from './test-report.mjs';
@@ -20,7 +20,8 @@ const tests = (from: string) => ({
 
 beforeAll(() => {
   // Among the packages, where both runners find themselves; never a part of the project's own tests.
-  root = mkdtempSync(join(project, 'node_modules', '.test-report-'));
+  // By its true path, which is what they write: the packages may lie elsewhere behind a link.
+  root = realpathSync(mkdtempSync(join(project, 'node_modules', '.test-report-')));
   for (const [folder, from] of [
     ['vitest', 'vitest'],
     ['playwright', '@playwright/test'],

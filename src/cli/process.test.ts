@@ -49,9 +49,12 @@ function start(args: readonly string[], env: Record<string, string> = {}) {
   return { child, ended };
 }
 
+/** So many tensors that nobody who looks for the first of them misses all the rest, however busy the machine is. */
+const SLOW_TENSORS = 45;
+
 /** A family of tensors of zeros so large that merging each takes a second; sparse, so that they take no disk. */
 async function writeSlow(): Promise<void> {
-  const names = [0, 1, 2, 3, 4].map((layer) => `model.layers.${layer}.mlp.up_proj.weight`);
+  const names = Array.from({ length: SLOW_TENSORS }, (_, layer) => `model.layers.${layer}.mlp.up_proj.weight`);
   const { shards } = planShards(names.map((name) => ({ name, dtype: 'F32', shape: [5000, 5000] }) as const));
   for (const model of ['base', 'm1', 'm2']) {
     await mkdir(join(root, 'slow', model), { recursive: true });
@@ -66,7 +69,7 @@ async function writeSlow(): Promise<void> {
   await writeFile(join(root, 'slow', 'recipe.yml'), RECIPE);
 }
 
-const SLOW_BYTES = 5 * 5000 * 5000 * 4;
+const SLOW_BYTES = SLOW_TENSORS * 5000 * 5000 * 4;
 
 /** The begun output once some of its weights are written, and not all of them. */
 async function begun(name: string): Promise<string> {
@@ -110,8 +113,8 @@ describe('the process', () => {
     const pressed = performance.now();
     child.kill('SIGINT');
     const { code, stderr } = await ended;
-    // As the machine is now: stopping is nothing beside what came before it.
-    expect(performance.now() - pressed).toBeLessThan(5000 + pressed - started);
+    // As the machine is now: stopping is nothing beside the rest of the work.
+    expect(performance.now() - pressed).toBeLessThan(20_000 + pressed - started);
     expect(code).toBe(130);
     expect(stderr).toMatch(/fusewright: Stopped before it was finished; nothing was kept\.\n$/);
     expect((await readdir(root)).filter((name) => name.startsWith('stopped'))).toEqual([]);
@@ -130,31 +133,27 @@ describe('the process', () => {
   });
 
   // Chromium for Linux brings a software driver and the loader for it; elsewhere Dawn needs the machine's own.
-  it.runIf(process.platform === 'linux')(
-    'merges through WebGPU where Dawn finds an adapter',
-    async () => {
-      const folder = await driverFolder();
-      const driver = join(folder, DRIVER);
-      const result = await start(['merge', 'recipe.yml', 'gpu', '--device', 'gpu'], {
-        LD_LIBRARY_PATH: folder,
-        VK_ICD_FILENAMES: driver,
-        VK_DRIVER_FILES: driver,
-      }).ended;
-      expect(result).toMatchObject({
-        code: 0,
-        stderr: expect.stringMatching(/^Merging on the GPU through WebGPU: SwiftShader/),
-      });
-      const models = ['m1', 'm2'].map((name) => readModel(join(root, name)));
-      const expected = varm(readModel(join(root, 'base')), models, { granularity: 'element', statistic: 'square' });
-      const got = readModel(join(root, 'gpu'));
-      for (const [name, values] of expected) {
-        const tensor = got.get(name);
-        // Float32 arithmetic may fall on the other side of a tie: the neighbour, and no further.
-        expect(tensor ? deviation(tensor, values, 2) : Number.NaN, name).toBeLessThanOrEqual(1);
-      }
-    },
-    60_000,
-  );
+  it.runIf(process.platform === 'linux')('merges through WebGPU where Dawn finds an adapter', async () => {
+    const folder = await driverFolder();
+    const driver = join(folder, DRIVER);
+    const result = await start(['merge', 'recipe.yml', 'gpu', '--device', 'gpu'], {
+      LD_LIBRARY_PATH: folder,
+      VK_ICD_FILENAMES: driver,
+      VK_DRIVER_FILES: driver,
+    }).ended;
+    expect(result).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^Merging on the GPU through WebGPU: SwiftShader/),
+    });
+    const models = ['m1', 'm2'].map((name) => readModel(join(root, name)));
+    const expected = varm(readModel(join(root, 'base')), models, { granularity: 'element', statistic: 'square' });
+    const got = readModel(join(root, 'gpu'));
+    for (const [name, values] of expected) {
+      const tensor = got.get(name);
+      // Float32 arithmetic may fall on the other side of a tie: the neighbour, and no further.
+      expect(tensor ? deviation(tensor, values, 2) : Number.NaN, name).toBeLessThanOrEqual(1);
+    }
+  });
 });
 
 /** The folder of a Chromium with its software driver; its command may be a link or a script that lies elsewhere. */
