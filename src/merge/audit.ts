@@ -279,7 +279,12 @@ function totalsOf(audited: readonly AuditedTensor[], planned: AuditPlan['tensors
   const measured = audited.flatMap(({ norm, parents }) => (parents ? [{ norm, parents }] : []));
   const perModel = new Map<string, (number | null)[]>();
   for (const { parents } of measured) {
-    for (const { model, norm } of parents) perModel.set(model, [...(perModel.get(model) ?? []), norm]);
+    for (const { model, norm } of parents) {
+      // Into the list itself: a copy for each of 100 000 tensors would take minutes.
+      const norms = perModel.get(model);
+      if (norms) norms.push(norm);
+      else perModel.set(model, [norm]);
+    }
   }
   const extreme = (pick: (...norms: number[]) => number) =>
     measured.length === 0

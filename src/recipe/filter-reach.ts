@@ -5,9 +5,10 @@
 
 import type { Method } from '../methods/method.ts';
 import { entriesIn, type EntryAddress, plainFilter, writtenIn } from './filter-list.ts';
+import { type NameKind, nameIndexOf } from './name-index.ts';
 import type { Recipe } from './recipe.ts';
 import { depthOf, resolveAt } from './resolve.ts';
-import { stackPlaceOf, stacksOf } from './stack.ts';
+import { stackPlaceOf } from './stack.ts';
 
 /** True where a filter finds a tensor; null finds all. */
 export function finds(filter: string | null, tensor: string): boolean {
@@ -48,6 +49,8 @@ export interface LayerSample {
 export interface Layers {
   /** Of the tallest stack. */
   readonly count: number;
+  /** From one layer with samples to the next; 1 but for very deep models. The last layer always has its own. */
+  readonly step: number;
   readonly samples: readonly LayerSample[];
 }
 
@@ -56,22 +59,31 @@ export function filtersInPlaces(recipe: Recipe, name: string): readonly (readonl
   return [recipe, ...recipe.models].map(({ parameters }) => entriesIn(parameters[name]).map(({ filter }) => filter));
 }
 
+/** Of a model with more layers than this some stand for their neighbours: no picture has room for more. */
+const MOST_LAYERS = 400;
+
 /** The layers of the tallest stack, with one sample for every way in which the places' filters divide what `filter` finds. */
 export function layersOf(
   tensors: readonly string[],
   filter: string | null,
   places: readonly (readonly (string | null)[])[],
 ): Layers {
-  const stacks = [...stacksOf(tensors)].sort(([, a], [, b]) => b - a);
-  const [stack, count] = stacks[0] ?? ['', 0];
-  const samples = new Map<string, LayerSample>();
-  for (const tensor of tensors) {
-    const place = stackPlaceOf(tensor);
-    if (place?.stack !== stack || !finds(filter, tensor)) continue;
-    const key = `${place.layer} ${places.map((filters) => filters.findIndex((own) => finds(own, tensor))).join(' ')}`;
-    if (!samples.has(key)) samples.set(key, { tensor, layer: place.layer, depth: depthOf(tensor, count) });
+  const { stacks, stackOf, layerOf } = nameIndexOf(tensors);
+  const heights = [...stacks.values()];
+  const count = Math.max(0, ...heights);
+  const tallest = heights.indexOf(count);
+  const step = Math.max(1, Math.ceil(count / MOST_LAYERS));
+  // Where no list has a filter, all of a layer is one.
+  const divided = places.filter((filters) => filters.some((own) => own !== null));
+  const samples = new Map<string | number, LayerSample>();
+  for (const [i, tensor] of tensors.entries()) {
+    const layer = layerOf[i] ?? 0;
+    if (stackOf[i] !== tallest || (layer % step !== 0 && layer !== count - 1) || !finds(filter, tensor)) continue;
+    const routes = divided.map((filters) => filters.findIndex((own) => finds(own, tensor)));
+    const key = divided.length === 0 ? layer : `${layer} ${routes.join(' ')}`;
+    if (!samples.has(key)) samples.set(key, { tensor, layer, depth: depthOf(tensor, count) });
   }
-  return { count, samples: [...samples.values()].sort((a, b) => a.layer - b.layer) };
+  return { count, step, samples: [...samples.values()].sort((a, b) => a.layer - b.layer) };
 }
 
 /** One value that some tensors of a layer get; NaN where nothing is set. */
@@ -145,14 +157,29 @@ export function reachOf(recipe: Recipe, address: EntryAddress, tensors: readonly
   return { found: found.length, got: routes.filter((route) => route < 0).length, hidden };
 }
 
+/** Of more modules than this no filter is looked through: their names between dots are taken to be their own. */
+const MOST_MODULES = 64;
+const moduleFilters = new WeakMap<readonly string[], Map<string, string>>();
+
 /** A filter for all tensors of a module: its name, or where that finds others too, its name between dots. */
 export function filterOfModule(module: string, tensors: readonly string[]): string {
-  const isOwn = (name: string) => stackPlaceOf(name)?.rest.split('.')[0] === module;
-  const exact = [module, `.${module}.`].find((filter) => tensors.every((name) => finds(filter, name) === isOwn(name)));
-  return exact ?? `.${module}.`;
+  const filters = moduleFilters.get(tensors) ?? new Map<string, string>();
+  moduleFilters.set(tensors, filters);
+  const filter = filters.get(module) ?? findFilter(module, tensors);
+  filters.set(module, filter);
+  return filter;
+}
+
+function findFilter(module: string, tensors: readonly string[]): string {
+  const dotted = `.${module}.`;
+  const { kinds, modules } = nameIndexOf(tensors);
+  // A number alone might be a layer's, in which the names of one kind differ.
+  if (modules.length > MOST_MODULES || /^\d+$/.test(module)) return dotted;
+  const isOwn = ({ rest }: NameKind) => rest !== null && rest.split('.')[0] === module;
+  return kinds.every((kind) => finds(module, kind.name) === isOwn(kind)) ? module : dotted;
 }
 
 /** The modules of the layers, in the order in which they first come. */
 export function modulesOf(tensors: readonly string[]): readonly string[] {
-  return [...new Set(tensors.flatMap((name) => stackPlaceOf(name)?.rest.split('.')[0] ?? []))];
+  return nameIndexOf(tensors).modules;
 }

@@ -33,7 +33,8 @@ export function placeOf(tensor: string): Place {
   return place;
 }
 
-function placeIn(tensor: string): Place {
+/** The same, and nothing is remembered: for one walk over all names. */
+export function placeIn(tensor: string): Place {
   const match = LAYER.exec(tensor);
   const [, layerPath, layer, rest] = match ?? [];
   if (layerPath === undefined || layer === undefined || rest === undefined) {

@@ -7,10 +7,12 @@ import './wire.ts';
 import { proxy, type Remote, wrap } from 'comlink';
 import { DeviceFault } from '../bytes/fault.ts';
 import type { EngineApi } from './engine-api.ts';
+import type { EngineWire } from './engine-wire.ts';
 import { lateEndpoint } from './late-endpoint.ts';
+import { inTurns, unpackingMap, unpackingSurvey, unpackingTexts } from './packed.ts';
 
-/** An EngineApi over any worker or port that exposes one. */
-export function engineOver(remote: Remote<EngineApi>): EngineApi {
+/** An EngineApi over any worker or port that exposes one on the wire. */
+export function engineOver(remote: Remote<EngineWire>): EngineApi {
   return {
     start: () => remote.start(),
     setBudget: (budgetBytes) => remote.setBudget(budgetBytes),
@@ -19,9 +21,10 @@ export function engineOver(remote: Remote<EngineApi>): EngineApi {
     add: (files) => remote.add(files),
     remove: (name) => remote.remove(name),
     check: (text) => remote.check(text),
-    tensors: (text) => remote.tensors(text),
-    weigh: (text, onProgress, detail) => remote.weigh(text, proxy(onProgress), detail),
-    survey: (text, onProgress) => remote.survey(text, proxy(onProgress)),
+    tensors: async (text) => inTurns(unpackingTexts(await remote.tensors(text))),
+    weigh: async (text, onProgress, detail) =>
+      inTurns(unpackingMap(await remote.weigh(text, proxy(onProgress), detail))),
+    survey: async (text, onProgress) => inTurns(unpackingSurvey(await remote.survey(text, proxy(onProgress)))),
     histogram: (text, tensor) => remote.histogram(text, tensor),
     blend: (text, onProgress) => remote.blend(text, proxy(onProgress)),
     save: (text, options, onProgress) => remote.save(text, options, proxy(onProgress)),
@@ -52,6 +55,6 @@ export function connectEngine(ready: Promise<void>): EngineApi {
     });
     return worker;
   });
-  const engine = engineOver(wrap<EngineApi>(lateEndpoint(starting)));
+  const engine = engineOver(wrap<EngineWire>(lateEndpoint(starting)));
   return { ...engine, start: () => Promise.race([engine.start(), broken]) };
 }

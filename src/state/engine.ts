@@ -183,7 +183,7 @@ export class Engine implements EngineApi {
         : `WebGPU on ${device.label}.`;
     } catch (error) {
       if (!(error instanceof DeviceFault)) throw error;
-      reason = `${error.message} Merging runs on the methods’ kernels as WebAssembly in workers, and chat on the CPU.`;
+      reason = `${error.message} Merging and chat run on the CPU, which is slower.`;
     }
     const arithmetic = device ? new GpuArithmetic(device) : new CpuArithmetic(this.#surroundings.startKernelWorkers());
     const info = { place: device ? ('gpu' as const) : ('cpu' as const), reason };

@@ -6,6 +6,7 @@ import { gpuHere } from '../gpu/device.ts';
 import type { KernelThread } from '../merge/cpu-arithmetic.ts';
 import { type KernelEndpoint, kernelThread } from '../merge/kernel-thread.ts';
 import { Engine } from './engine.ts';
+import { onWire } from './engine-wire.ts';
 
 /** Workers of the CPU path: one per core, one left for the page. */
 const MOST_KERNEL_WORKERS = 8;
@@ -23,4 +24,4 @@ function startKernelWorkers(): KernelThread[] {
   });
 }
 
-expose(new Engine({ gpu: gpuHere(), startKernelWorkers }));
+expose(onWire(new Engine({ gpu: gpuHere(), startKernelWorkers })));

@@ -277,6 +277,9 @@ function blendOutcome(report: BlendReport): NonNullable<ReturnType<Studio['store
       sentence: `${sentence} NaN or infinity in ${first.tensor} (${plural(first.count, 'value')})${others}: lower the weights.`,
     };
   }
-  if (report.chatObstacle !== null) return { tone: 'plain', sentence: `${sentence} ${report.chatObstacle}` };
+  // Why stands with the checkpoints and in the chat.
+  if (report.chatObstacle !== null) {
+    return { tone: 'plain', sentence: `${sentence} It can be saved, but not chatted with.` };
+  }
   return { tone: 'good', sentence };
 }

@@ -5,7 +5,7 @@ const text = (share: number) =>
   `merge_method: varm\nbase_model: b\nmodels:\n  - model: x\n    parameters: {share: ${share}}\n  - model: y\n`;
 
 it('names a blend by its number, method and what its handle says', () => {
-  expect(blendLabel(3, text(0.25))).toBe('Blend 3 · varm · share 0.25, –');
+  expect(blendLabel(3, text(0.25))).toBe('Blend 3 · varm · share 0.25, auto');
   expect(blendLabel(4, 'merge_method: varm\nbase_model: b\nmodels:\n  - model: x\n')).toBe('Blend 4 · varm');
   expect(blendLabel(5, ':::')).toBe('Blend 5');
 });

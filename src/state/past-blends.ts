@@ -68,7 +68,7 @@ export function blendLabel(blend: number, text: string): string {
   const parameter = handle === null ? undefined : method?.perModel[handle];
   if (handle !== null && parameter) {
     const values = recipe.models.map(({ model }) => shownValue(recipe, handle, parameter, model));
-    const shown = values.slice(0, MOST_LABEL_MODELS).map(({ value, varies }) => `${figure(value)}${varies ? '*' : ''}`);
+    const shown = values.slice(0, MOST_LABEL_MODELS).map(({ value, varies }) => (varies ? 'varies' : figure(value)));
     const more = values.length > MOST_LABEL_MODELS ? ', …' : '';
     if (values.some(({ isWritten, varies }) => isWritten || varies)) parts.push(`${handle} ${shown.join(', ')}${more}`);
   }
@@ -76,5 +76,5 @@ export function blendLabel(blend: number, text: string): string {
 }
 
 function figure(value: unknown): string {
-  return typeof value === 'number' ? String(Number(value.toPrecision(3))) : '–';
+  return typeof value === 'number' ? String(Number(value.toPrecision(3))) : 'auto';
 }

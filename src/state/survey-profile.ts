@@ -8,7 +8,7 @@ import type { Survey } from './engine-api.ts';
 /** One group of tensors along the layers; outside them one bar for each tensor. */
 export interface ProfileGroup {
   readonly name: string;
-  /** What each bar is: `layer 3`, or a tensor's name. */
+  /** What each bar is: `layer 3`, `layers 4–7`, or a tensor's name. */
   readonly bars: readonly string[];
   /** models × bars, row-major: the change's length over the base's; NaN where the layer has no such module. */
   readonly values: Float64Array;
@@ -26,6 +26,8 @@ export interface SurveyProfile {
 const MOST_MODULES = 8;
 const OUTSIDE = 'outside the layers';
 const MOST_OUTSIDE = 64;
+/** Layers get bars of their own up to this many; of a deeper model neighbours share one. No bar is thinner than can be seen. */
+const MOST_BARS = 128;
 
 /** Norms are many and small: they stand together. */
 function groupName(module: string): string {
@@ -48,7 +50,9 @@ export function profileOf(survey: Survey): SurveyProfile {
 export function* profiling(survey: Survey): Generator<undefined, SurveyProfile> {
   const { models, tensors, layers, modules, moduleNames, elements, baseRms, rmsChange } = survey;
   const layerNumbers = [...new Set(layers)].filter((layer) => layer >= 0).sort((a, b) => a - b);
-  const layerPlace = new Map(layerNumbers.map((layer, place) => [layer, place]));
+  const perBar = Math.ceil(layerNumbers.length / MOST_BARS);
+  const barOf = new Map(layerNumbers.map((layer, place) => [layer, Math.floor(place / perBar)]));
+  const bars = barNames(layerNumbers, perBar);
   const nameOf = moduleNames.map(groupName);
   const isInLayers = new Uint8Array(moduleNames.length);
   const outside: number[] = [];
@@ -60,27 +64,26 @@ export function* profiling(survey: Survey): Generator<undefined, SurveyProfile> 
   const isMany = inLayers.size > MOST_MODULES;
   const names = isMany ? ['all modules'] : [...inLayers].sort((a, b) => Number(a === 'norms') - Number(b === 'norms'));
   const groupOf = Int32Array.from(nameOf, (name) => (isMany ? 0 : names.indexOf(name)));
-  const size = models.length * layerNumbers.length;
+  const size = models.length * bars.length;
   // Group by group in one array each: this is walked for every tensor.
   const squares = new Float64Array(names.length * size);
   const bases = new Float64Array(names.length * size);
   for (let t = 0; t < tensors.length; t++) {
     if (t % SLICE === 0) yield;
-    const layer = layerPlace.get(layers[t] ?? -1);
+    const bar = barOf.get(layers[t] ?? -1);
     const group = groupOf[modules[t] ?? -1] ?? -1;
-    if (layer === undefined || group < 0) continue;
+    if (bar === undefined || group < 0) continue;
     const count = elements[t] ?? 0;
     const base = baseRms[t] ?? 0;
     for (let m = 0; m < models.length; m++) {
       const rms = rmsChange[t * models.length + m] ?? Number.NaN;
       // Not measured here: neither of the two sums may count it.
       if (Number.isNaN(rms)) continue;
-      const at = group * size + m * layerNumbers.length + layer;
+      const at = group * size + m * bars.length + bar;
       squares[at] = (squares[at] ?? 0) + count * rms * rms;
       bases[at] = (bases[at] ?? 0) + count * base * base;
     }
   }
-  const bars = layerNumbers.map((layer) => `layer ${layer}`);
   const lengths = squares.map((sum, i) => Math.sqrt(sum / (bases[i] ?? 0)));
   const groups = names.map(
     (name, g): ProfileGroup => ({ name, bars, values: lengths.slice(g * size, (g + 1) * size) }),
@@ -102,6 +105,16 @@ export function* profiling(survey: Survey): Generator<undefined, SurveyProfile> 
     largest.push(largestChange(survey, model));
   }
   return { groups, top, largest };
+}
+
+/** What each bar is called where `perBar` layers share one. */
+function barNames(layerNumbers: readonly number[], perBar: number): string[] {
+  const names: string[] = [];
+  for (let at = 0; at < layerNumbers.length; at += perBar) {
+    const [first, last] = [layerNumbers[at], layerNumbers[Math.min(at + perBar, layerNumbers.length) - 1]];
+    names.push(first === last ? `layer ${first}` : `layers ${first}–${last}`);
+  }
+  return names;
 }
 
 /** What one model changed most, and by how much. */

@@ -53,6 +53,16 @@ describe('profileOf', () => {
     expect(profile.top).toBe(14);
   });
 
+  it('lets neighbouring layers of a very deep model share a bar, by the same rule', () => {
+    const names = Array.from({ length: 1000 }, (_, i) => `layers.${i}.mlp.weight`);
+    const [group] = profileOf(surveyOf(names, ['a'], (t) => t)).groups;
+    expect(group?.bars).toHaveLength(125);
+    expect([group?.bars[0], group?.bars.at(-1)]).toEqual(['layers 0–7', 'layers 992–999']);
+    const squares = [8, 9, 10, 11, 12, 13, 14, 15].reduce((sum, rms) => sum + rms * rms, 0);
+    expect(group?.values[1]).toBeCloseTo(Math.sqrt(squares / 8), 12);
+    expect(profileOf(surveyOf(names.slice(0, 128), ['a'])).groups[0]?.bars.at(-1)).toBe('layer 127');
+  });
+
   it('leaves out what was not measured', () => {
     const profile = profileOf(surveyOf(NAMES, ['a'], (t) => (t === 1 ? Number.NaN : 0.5)));
     expect(profile.groups[0]?.values[0]).toBe(0.5);

@@ -19,16 +19,21 @@ describe('the differences between two recipes in words', () => {
 
   it('name one value, and count several', () => {
     const one = weight(VARM, 'm1', 0.5);
-    expect(takeDifferences(VARM, one)).toBe('weight unset → 0.5');
-    expect(takeDifferences(one, weight(one, 'm1', 0.25))).toBe('weight 0.5 → 0.25');
+    expect(takeDifferences(VARM, one)).toBe('weight of m1 unset → 0.5');
+    expect(takeDifferences(one, weight(one, 'm1', 0.25))).toBe('weight of m1 0.5 → 0.25');
     expect(takeDifferences(VARM, weight(one, 'm2', 2))).toBe('2 values of weight differ');
+  });
+
+  it('name no model where a value holds for all', () => {
+    const of = (value: string) => setParameter(VARM, { model: null, name: 'granularity', value });
+    expect(takeDifferences(of('tensor'), of('layer'))).toBe('granularity tensor → layer');
   });
 
   it('count the value of a filter by itself', () => {
     const one = weight(VARM, 'm1', 0.5);
     const cell = (value: number) => setFilteredValue(one, { model: 'm1', name: 'weight', filter: 'mlp', value });
-    expect(takeDifferences(one, cell(0.7))).toBe('weight unset → 0.7');
-    expect(takeDifferences(cell(0.7), cell(0.8))).toBe('weight 0.7 → 0.8');
+    expect(takeDifferences(one, cell(0.7))).toBe('weight of m1 unset → 0.7');
+    expect(takeDifferences(cell(0.7), cell(0.8))).toBe('weight of m1 0.7 → 0.8');
   });
 
   it('name models that came and went, and do not count what went with them', () => {

@@ -55,18 +55,26 @@ function named(names: readonly string[]): string {
 function valueParts(a: Recipe, b: Recipe): string[] {
   const isShared = (name: string) => [a, b].every(({ models }) => models.some(({ model }) => model === name));
   const [were, are] = [valuesOf(a, isShared), valuesOf(b, isShared)];
-  const changed = new Map<string, { count: number; from: Gradient | undefined; to: Gradient | undefined }>();
+  const changed = new Map<string, Changed>();
   for (const key of new Set([...were.keys(), ...are.keys()])) {
     const [from, to] = [were.get(key), are.get(key)];
     if (JSON.stringify(from?.value) === JSON.stringify(to?.value)) continue;
-    const name = (to ?? from)?.name ?? '';
-    changed.set(name, { count: (changed.get(name)?.count ?? 0) + 1, from: from?.value, to: to?.value });
+    const { name = '', model = null } = to ?? from ?? {};
+    changed.set(name, { count: (changed.get(name)?.count ?? 0) + 1, model, from: from?.value, to: to?.value });
   }
-  return [...changed].map(([name, { count, from, to }]) =>
+  return [...changed].map(([name, { count, model, from, to }]) =>
     count === 1 && !Array.isArray(from) && !Array.isArray(to)
-      ? `${words(name)} ${figure(from)} → ${figure(to)}`
+      ? `${words(name)}${model === null ? '' : ` of ${model}`} ${figure(from)} → ${figure(to)}`
       : `${count} ${count === 1 ? 'curve' : 'values'} of ${words(name)}${count === 1 ? ' differs' : ' differ'}`,
   );
+}
+
+/** What changed of one parameter: how often, and where and how the last time. */
+interface Changed {
+  readonly count: number;
+  readonly model: string | null;
+  readonly from: Gradient | undefined;
+  readonly to: Gradient | undefined;
 }
 
 function words(parameter: string): string {
@@ -80,24 +88,26 @@ function figure(value: Gradient | undefined): string {
 
 interface NamedValue {
   readonly name: string;
+  /** Null where it holds for all. */
+  readonly model: string | null;
   readonly value: Gradient;
 }
 
 /** Every value that a recipe writes, by where it stands: its model, its parameter and its filter. */
 function valuesOf(recipe: Recipe, isShared: (model: string) => boolean): ReadonlyMap<string, NamedValue> {
   const values = new Map<string, NamedValue>();
-  const take = (place: string, parameters: ParameterValues) => {
+  const take = (model: string | null, parameters: ParameterValues) => {
     for (const [name, value] of Object.entries(parameters)) {
       const entries = value.form === 'everywhere' ? [{ filter: null, value: value.value }] : value.entries;
       for (const entry of entries) {
         // Of two entries with one filter the first holds.
-        const key = JSON.stringify([place, name, entry.filter === '*' ? null : entry.filter]);
-        if (!values.has(key)) values.set(key, { name, value: entry.value });
+        const key = JSON.stringify([model, name, entry.filter === '*' ? null : entry.filter]);
+        if (!values.has(key)) values.set(key, { name, model, value: entry.value });
       }
     }
   };
-  take('', recipe.parameters);
-  for (const { model, parameters } of recipe.models) if (isShared(model)) take(`model ${model}`, parameters);
+  take(null, recipe.parameters);
+  for (const { model, parameters } of recipe.models) if (isShared(model)) take(model, parameters);
   return values;
 }
 

@@ -4,6 +4,8 @@
  */
 
 import { createStore, type StoreApi } from 'zustand/vanilla';
+import { indexing } from '../recipe/name-index.ts';
+import { inTurns } from './packed.ts';
 import type { Studio, StudioState } from './studio.ts';
 
 export interface TensorNamesState {
@@ -14,6 +16,12 @@ export interface TensorNamesState {
 /** Keeps the names of a studio's recipe, asking the engine whenever other models take part. */
 export function createTensorNames(studio: Studio): StoreApi<TensorNamesState> {
   const store = createStore<TensorNamesState>()(() => ({ names: [] }));
+  /** With their index, which everything that asks about them begins with: of many names it takes a while. */
+  const namesOf = async (text: string) => {
+    const names = await studio.engine.tensors(text);
+    await inTurns(indexing(names));
+    return names;
+  };
   let known: string | null = null;
   studio.store.subscribe((state, before) => {
     if (state.check === before.check && state.checkpoints === before.checkpoints) return;
@@ -24,7 +32,7 @@ export function createTensorNames(studio: Studio): StoreApi<TensorNamesState> {
       store.setState({ names: [] });
       return;
     }
-    studio.engine.tensors(state.text).then(
+    namesOf(state.text).then(
       (names) => {
         if (known === key) store.setState({ names });
       },

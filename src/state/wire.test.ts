@@ -2,9 +2,9 @@ import { MessageChannel } from 'node:worker_threads';
 import { type Endpoint, expose, type Remote, transferHandlers, wrap } from 'comlink';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Fault, MismatchFault } from '../bytes/fault.ts';
-import type { EngineApi } from './engine-api.ts';
 import { engineOver } from './engine-client.ts';
 import { engineDouble } from './engine-double.ts';
+import { type EngineWire, onWire } from './engine-wire.ts';
 
 const ports: { close(): void }[] = [];
 afterEach(() => {
@@ -15,9 +15,9 @@ function across() {
   const double = engineDouble();
   const { port1, port2 } = new MessageChannel();
   ports.push(port1, port2);
-  expose(double.engine, port1 as unknown as Endpoint);
+  expose(onWire(double.engine), port1 as unknown as Endpoint);
   port1.start();
-  return { ...double, remote: engineOver(wrap<EngineApi>(port2 as unknown as Endpoint) as Remote<EngineApi>) };
+  return { ...double, remote: engineOver(wrap<EngineWire>(port2 as unknown as Endpoint) as Remote<EngineWire>) };
 }
 
 describe('wire', () => {

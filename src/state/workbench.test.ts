@@ -17,6 +17,7 @@ import {
   weightsMap,
 } from './engine-double.ts';
 import { mapAbsence, mapIsComing } from './map-absence.ts';
+import { paceAtStart } from './progress.ts';
 import { mergeObstacle, statusOf } from './status.ts';
 import type { Surroundings } from './surroundings.ts';
 import { createWorkbench } from './workbench.ts';
@@ -108,6 +109,17 @@ describe('opening', () => {
     studio.edit(() => 'merge_method: nothing\n');
     expect(mapAbsence(state())).toMatch(/once the recipe below can be read/);
     expect(mapIsComing(state())).toBe(false);
+  });
+
+  it('advises to measure only while nothing is being measured', async () => {
+    const { state, open } = bench();
+    await open(FAMILY);
+    const waiting = { ...state(), check: checkReport(), checkFault: null, awaitsMeasure: true, work: null };
+    expect(mapAbsence(waiting)).toMatch(/Press Measure/);
+    for (const kind of ['weigh', 'blend'] as const) {
+      expect(mapAbsence({ ...waiting, work: { id: 1, kind, pace: paceAtStart(0) } })).toMatch(/are being read/);
+    }
+    expect(mapAbsence({ ...waiting, work: { id: 1, kind: 'open', pace: paceAtStart(0) } })).toMatch(/Press Measure/);
   });
 
   it('takes a checkpoint that comes later into the blend, undoably', async () => {
