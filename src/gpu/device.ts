@@ -56,7 +56,7 @@ export async function openDevice(gpu: GPU | null): Promise<Device> {
     );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new DeviceFault('WebGPU is there but found no graphics adapter that it may use.');
+  if (!adapter) throw new DeviceFault('WebGPU found no graphics card that it may use.');
 
   const requiredLimits: Record<string, number> = {};
   for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];

@@ -8,7 +8,14 @@ import IconPlayerStop from '@tabler/icons-react/dist/esm/icons/IconPlayerStop.mj
 import IconSend from '@tabler/icons-react/dist/esm/icons/IconSend.mjs';
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { useStore } from 'zustand';
-import { canSend, columnSpeaker, currentMode, isReplying, type SpeakerChoice } from '../state/chat-store.ts';
+import {
+  canSend,
+  columnSpeaker,
+  currentConversation,
+  currentMode,
+  isReplying,
+  type SpeakerChoice,
+} from '../state/chat-store.ts';
 import { nobodySentence } from '../state/speaker-choices.ts';
 import { firstQuestionSentence } from '../state/first-question.ts';
 import { GrowingTextarea } from './growing-textarea.tsx';
@@ -98,9 +105,10 @@ export function ChatPanel({ isWide, onWide }: ChatPanelProps) {
 function Questions({ isReady }: { isReady: boolean }) {
   const { chat } = useWorkbench();
   const prompts = useStudio((state) => state.samples?.try);
+  const hasBegun = useChat((state) => currentConversation(state).messages.length > 0);
   if (!prompts || prompts.length === 0) return null;
   return (
-    <ul className={styles.prompts} aria-label="Questions to try">
+    <ul className={styles.prompts} data-one-line={hasBegun || undefined} aria-label="Questions to try">
       {prompts.map((prompt) => (
         <li key={prompt}>
           <Button variant="default" size="compact-xs" disabled={!isReady} onClick={() => void chat.send(prompt)}>
@@ -170,7 +178,7 @@ function Who({ speakers }: { speakers: readonly (SpeakerChoice | null)[] }) {
   }, [phase]);
   const [first] = speakers;
   const obstacles = speakers.flatMap((own) => (own?.obstacle ? [{ label: own.label, obstacle: own.obstacle }] : []));
-  const cpu = engine?.place === 'cpu' ? ` ${engine.reason}` : '';
+  const where = engine?.place === 'cpu' ? 'on this machine’s CPU' : 'on this machine';
   if (told !== null) {
     return (
       <div ref={note} className={styles.note}>
@@ -186,18 +194,18 @@ function Who({ speakers }: { speakers: readonly (SpeakerChoice | null)[] }) {
           {obstacle.includes(label) || speakers.length === 1 ? obstacle : `${label}: ${obstacle}`}
         </div>
       ))}
-      {first && obstacles.length < speakers.length && `${whoSentence(speakers)}${cpu}`}
+      {first && obstacles.length < speakers.length && whoSentence(speakers, where)}
     </div>
   );
 }
 
-function whoSentence(speakers: readonly (SpeakerChoice | null)[]): string {
+function whoSentence(speakers: readonly (SpeakerChoice | null)[], where: string): string {
   const able = speakers.flatMap((own) => (own && own.obstacle === null ? [own] : []));
   const [first] = able;
   if (!first) return '';
-  if (able.length > 1) return `Each message goes to ${able.length} columns, on this machine.`;
+  if (able.length > 1) return `Each message goes to ${able.length} columns, ${where}.`;
   const label = first.speaker.kind === 'blend' ? 'the merged model' : first.label;
   return first.hasChatTemplate
-    ? `Replies come from ${label}, on this machine.`
+    ? `Replies come from ${label}, ${where}.`
     : `${label} has no chat template: it continues your text (continuation mode).`;
 }

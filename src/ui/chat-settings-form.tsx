@@ -46,9 +46,11 @@ export function ChatSettingsForm({ hasTemplate, isContinuation }: { hasTemplate:
       </div>
       <PrecisionInUse />
       <Switch
-        label="Continuation"
+        label="Continue the text instead of answering"
         title={
-          hasTemplate ? 'Continue the text as it stands instead of answering.' : 'The only way without a chat template.'
+          hasTemplate
+            ? 'What you write is sent as it stands, without the chat template.'
+            : 'The only way without a chat template.'
         }
         checked={isContinuation}
         disabled={!hasTemplate}

@@ -156,7 +156,7 @@ export function CurveEditor(props: CurveEditorProps) {
           place,
           values: layerValues(recipe, method, { ...address, model }, layers),
         }))}
-        measured={isSliced ? weightsNow(map, address.model, part) : []}
+        measured={isSliced ? weightsNow(map, address.model, part, layers) : []}
         isFixed={isFixed}
         onActive={setActive}
         onKeyDown={onKeyDown}
@@ -235,8 +235,8 @@ export function CurveEditor(props: CurveEditorProps) {
       ) : (
         <p className={styles.hint}>
           {background
-            ? 'Nothing is set here: the dashed line is what holds from elsewhere. Click into the picture to draw.'
-            : 'Nothing is set here: the method decides. Click into the picture to draw.'}
+            ? `Nothing is set here: the dashed line is what holds from elsewhere.${isFixed ? '' : ' Click into the picture to draw.'}`
+            : `Nothing is set here: the method decides.${isFixed ? '' : ' Click into the picture to draw.'}`}
         </p>
       )}
     </div>
@@ -250,22 +250,27 @@ function keyOf(values: readonly number[]): string {
   return values.every((value) => value === values[0]) ? String(values[0]) : values.join(' ');
 }
 
-/** A model's weights as the map has them, by layer: of one module, or the mean of all. */
+/** A model's weights as the map has them, by layer: of one module, or the mean of all; of the layers that are drawn. */
 function weightsNow(
   map: WeightsMap,
   model: string | null,
   { filter, module }: CurvePart,
+  { count, step }: Layers,
 ): { readonly layer: number; readonly value: number }[] {
   const place = model === null ? -1 : map.models.indexOf(model);
   if (place < 0 || (filter !== null && module === null)) return [];
+  const sums = new Float64Array(map.rows.length);
+  const elements = new Float64Array(map.rows.length);
+  for (const cell of map.cells) {
+    if (module !== null && map.columns[cell.column] !== module) continue;
+    sums[cell.row] = (sums[cell.row] ?? 0) + (cell.weights[place] ?? Number.NaN) * cell.elements;
+    elements[cell.row] = (elements[cell.row] ?? 0) + cell.elements;
+  }
   return map.rows.flatMap(({ label }, row) => {
-    const layer = /^layer (\d+)$/.exec(label)?.[1];
-    const cells = map.cells.filter(
-      (cell) => cell.row === row && (module === null || map.columns[cell.column] === module),
-    );
-    const elements = cells.reduce((sum, cell) => sum + cell.elements, 0);
-    const value = cells.reduce((sum, cell) => sum + (cell.weights[place] ?? Number.NaN) * cell.elements, 0) / elements;
-    return layer === undefined || !Number.isFinite(value) ? [] : [{ layer: Number(layer), value }];
+    const layer = Number(/^layer (\d+)$/.exec(label)?.[1] ?? Number.NaN);
+    const value = (sums[row] ?? 0) / (elements[row] ?? 0);
+    const isShown = layer % step === 0 || layer === count - 1;
+    return isShown && Number.isFinite(value) ? [{ layer, value }] : [];
   });
 }
 

@@ -6,7 +6,7 @@ import { METHODS } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { filtersInPlaces, type Layers, layersOf, reachOf } from '../recipe/filter-reach.ts';
 import type { Recipe } from '../recipe/recipe.ts';
-import { stackPlaceOf, stacksOf } from '../recipe/stack.ts';
+import { nameIndexOf } from '../recipe/name-index.ts';
 import { writtenNumbers } from '../recipe/filter-list.ts';
 import { EVERYTHING } from '../state/mixer-locks.ts';
 import { isTextOnly } from '../state/recipe-edits.ts';
@@ -167,11 +167,11 @@ interface CurveNotesProps {
 function CurveNotes({ recipe, address, tensors, isPerModel, isHandle }: CurveNotesProps) {
   const { model, name, filter } = address;
   const numbers = writtenNumbers(recipe, address);
+  const { stacks, stackOf } = nameIndexOf(tensors);
   const outside = useMemo(
-    () => tensors.filter((own) => stackPlaceOf(own) === null && (filter === null || own.includes(filter))).length,
-    [tensors, filter],
+    () => tensors.filter((own, i) => stackOf[i] === -1 && (filter === null || own.includes(filter))).length,
+    [tensors, stackOf, filter],
   );
-  const stacks = useMemo(() => stacksOf(tensors).size, [tensors]);
   const isWritten = numbers !== null;
   const reach = useMemo(
     () => (isWritten ? reachOf(recipe, { model, name, filter }, tensors) : null),
@@ -188,7 +188,9 @@ function CurveNotes({ recipe, address, tensors, isPerModel, isHandle }: CurveNot
     numbers && numbers.length > 1 && outside > 0
       ? `Tensors outside the layers, such as the embeddings, get the first value: ${valueWords(numbers[0] ?? 0)}.`
       : '',
-    isWritten && stacks > 1 ? 'Shorter stacks of layers get the same line, from their first layer to their last.' : '',
+    isWritten && stacks.size > 1
+      ? 'Shorter stacks of layers get the same line, from their first layer to their last.'
+      : '',
     lockSentence(model, locks),
     recipe.models.some((one) => one.model === model && one.isMuted) ? `${model ?? ''} is muted; its curves wait.` : '',
   ].filter((sentence) => sentence !== '');

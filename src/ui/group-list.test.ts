@@ -97,6 +97,12 @@ describe('words for new groups', () => {
     for (const filter of suggestedFilters(NAMES)) expect(NAMES.some((name) => name.includes(filter))).toBe(true);
   });
 
+  it('are no list of all tensors where a model has a hundred thousand names of their own', () => {
+    const flat = Array.from({ length: 5000 }, (_, i) => `tensor_${i}`);
+    const deep = Array.from({ length: 5000 }, (_, i) => `h.${i}.mlp.weight`);
+    expect(suggestedFilters([...flat, ...deep])).toHaveLength(1 + 400 + 400);
+  });
+
   it('are counted while they are typed', () => {
     expect(filterWords('q_proj', NAMES)).toBe('Finds 3 tensors.');
     expect(filterWords('lm_head', NAMES)).toBe('Finds 1 tensor.');

@@ -1,10 +1,11 @@
 /** Group list: a recipe's filters for one parameter as groups of tensors, and words to make new ones of. Pure. */
 
 import { entriesIn, filtersOf, placeOfFilter, writtenIn } from '../recipe/filter-list.ts';
-import { foundBy, modulesOf, type Reach, reachOf } from '../recipe/filter-reach.ts';
+import { foundBy, type Reach, reachOf } from '../recipe/filter-reach.ts';
 import { nearest } from '../recipe/nearest.ts';
 import type { Gradient, Recipe } from '../recipe/recipe.ts';
-import { stackPlaceOf, stacksOf } from '../recipe/stack.ts';
+import { nameIndexOf } from '../recipe/name-index.ts';
+import { stackPlaceOf } from '../recipe/stack.ts';
 import { plural } from '../state/figures.ts';
 import { hiddenSentence } from './curve-words.ts';
 
@@ -29,6 +30,15 @@ export interface Group {
   readonly canRise: boolean;
 }
 
+const sets = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+/** The names as a set; the same one for the same names. */
+function setOf(tensors: readonly string[]): ReadonlySet<string> {
+  const set = sets.get(tensors) ?? new Set(tensors);
+  sets.set(tensors, set);
+  return set;
+}
+
 /** All filters in their order, those that are only typed yet at the place that they will have. */
 export function filterOrder(recipe: Recipe, name: string, typed: readonly string[]): readonly string[] {
   const order = [...filtersOf(recipe, name)];
@@ -46,8 +56,8 @@ export function groupsOf(
   order: readonly string[],
   tensors: readonly string[],
 ): readonly Group[] {
-  const all = new Set(tensors);
-  const stacks = new Set(stacksOf(tensors).keys());
+  const all = setOf(tensors);
+  const { stacks } = nameIndexOf(tensors);
   const owners = isPerModel ? recipe.models.map(({ model }) => model) : [null];
   const lists = [null, ...recipe.models.map(({ model }) => model)].map((model) =>
     entriesIn(writtenIn(recipe, { model, name })),
@@ -99,26 +109,30 @@ function hiddenWords(reaches: readonly [string | null, Reach][]): string[] {
   );
 }
 
+/** Layers, and tensors outside of them, that are suggested: in a longer list nobody looks, and it is built anew in the page. */
+const MOST_OF_A_KIND = 400;
+
 /** Parts of names that make sensible groups: modules, what is in them, single layers, what lies outside the layers. */
 export function suggestedFilters(tensors: readonly string[]): readonly string[] {
-  const parts = new Set<string>(modulesOf(tensors));
-  const layers = new Map<number, string>();
+  const { modules, kinds, stacks, stackOf, layerOf } = nameIndexOf(tensors);
+  const parts = new Set<string>(modules);
   const outside = new Set<string>();
-  for (const tensor of tensors) {
-    const place = stackPlaceOf(tensor);
-    if (place === null) {
-      outside.add(
-        tensor
-          .replace(/\.(weight|bias)$/, '')
-          .split('.')
-          .at(-1) ?? tensor,
-      );
-      continue;
-    }
-    for (const part of place.rest.split('.').slice(1)) if (!/^(?:weight|bias|\d+)$/.test(part)) parts.add(part);
-    layers.set(place.layer, `${place.stack.split('.').at(-1) ?? place.stack}.${place.layer}.`);
+  for (const { name, rest } of kinds) {
+    const below = rest?.split('.').slice(1);
+    if (below) for (const part of below) if (!/^(?:weight|bias|\d+)$/.test(part)) parts.add(part);
+    if (rest !== null || outside.size >= MOST_OF_A_KIND) continue;
+    outside.add(
+      name
+        .replace(/\.(weight|bias)$/, '')
+        .split('.')
+        .at(-1) ?? name,
+    );
   }
-  return [...parts, ...outside, ...[...layers].sort(([a], [b]) => a - b).map(([, filter]) => filter)];
+  const layers = new Map<number, number>();
+  for (const [i, layer] of layerOf.entries()) if (layer >= 0) layers.set(layer, stackOf[i] ?? 0);
+  const paths = [...stacks.keys()].map((stack) => stack.split('.').at(-1) ?? stack);
+  const first = [...layers].sort(([one], [other]) => one - other).slice(0, MOST_OF_A_KIND);
+  return [...parts, ...outside, ...first.map(([layer, stack]) => `${paths[stack]}.${layer}.`)];
 }
 
 /** What is to be said of a filter while it is typed. */

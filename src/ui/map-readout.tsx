@@ -21,7 +21,12 @@ export function MapReadout({ map, cell, place }: { map: WeightsMap; cell: MapCel
             {row.label} · {map.columns[cell.column]} · {model}
           </strong>
           <br />
-          {figuresOf(map, cell, place.model).join(', ')}
+          {figuresOf(map, cell, place.model).map((figure, index, all) => (
+            <span key={figure}>
+              <span className={styles.figure}>{figure}</span>
+              {index < all.length - 1 && ', '}
+            </span>
+          ))}
         </p>
       ) : (
         <p>

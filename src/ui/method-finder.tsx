@@ -72,7 +72,7 @@ function FinderList({ current, onPick }: Pick<MethodFinderProps, 'current' | 'on
   };
 
   return (
-    <div role="dialog" aria-label="Find a method" className={styles.box}>
+    <div role="dialog" aria-label="Find a method" className={`${styles.box} ${styles.below}`}>
       <input
         type="text"
         role="combobox"

@@ -56,6 +56,7 @@ export function MethodPanel() {
       {recipe && method && !question && !isTextOnly(recipe) && (
         <div className={styles.start}>
           <PresetMenu key={method.name} method={method} isDisabled={isDisabled} />
+          {isBroken && <p className={styles.note}>Waiting for the recipe.</p>}
         </div>
       )}
       {question && method && (
@@ -70,7 +71,6 @@ export function MethodPanel() {
           }}
         />
       )}
-      {isBroken && <p className={styles.note}>The controls wait until the recipe below can be read again.</p>}
       {recipe && method && !question && <Parameters recipe={recipe} method={method} isDisabled={isBroken} />}
     </section>
   );

@@ -23,6 +23,9 @@ import { NumberControl } from './number-control.tsx';
 import { shortNames } from './short-names.ts';
 import { useMixer, useStudio, useWorkbench } from './workbench-context.ts';
 
+/** More strips than these scroll, so that the map stays in sight. */
+const MOST_AT_ONCE = 6;
+
 export function ModelStrips({ map }: { map: WeightsMap }) {
   const recipe = useStudio((state) => state.recipe);
   const moved = useMemo(() => movedOf(map), [map]);
@@ -30,7 +33,7 @@ export function ModelStrips({ map }: { map: WeightsMap }) {
   const short = shortNames(map.models);
   if (!recipe) return null;
   return (
-    <ul className={styles.strips} aria-label="Channel strips">
+    <ul className={styles.strips} aria-label="Channel strips" data-many={map.models.length > MOST_AT_ONCE || undefined}>
       {map.models.map((model, index) => (
         <ModelStrip
           key={model}
@@ -154,13 +157,12 @@ function MovedFigure({ moved, farthest, isMuted }: { moved: Moved | null; farthe
   return (
     <p
       className={styles.moved}
-      title={`Root mean square of its change from the base: ${moved.rms.toExponential(2)}. ${(moved.changed * 100).toFixed(1)} % of its parameters changed.`}
+      title={`${(moved.changed * 100).toFixed(1)} % of its parameters differ from the base. The bar is how far: the root mean square of the change is ${moved.rms.toPrecision(3)}.`}
     >
       <span className={styles.bar} aria-hidden>
         <span style={{ width: `${(share * 100).toFixed(1)}%` }} />
       </span>
-      <span className={styles.movedWord}>moved</span> {moved.rms.toExponential(1)} · {(moved.changed * 100).toFixed(0)}{' '}
-      %
+      {(moved.changed * 100).toFixed(0)} % changed
     </p>
   );
 }

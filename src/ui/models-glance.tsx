@@ -1,5 +1,6 @@
 /** The models at a glance: how far each moved, how much it left alone, and where in its layers the change is. */
 
+import { memo } from 'react';
 import type { Survey } from '../state/engine-api.ts';
 import { NO_FIGURE, shareFigure, sizeFigure } from '../state/survey-figures.ts';
 import type { ProfileGroup, SurveyProfile } from '../state/survey-profile.ts';
@@ -9,7 +10,14 @@ import { ModelsName } from './models-name.tsx';
 import tables from './figure-table.module.css';
 import styles from './models-glance.module.css';
 
-export function ModelsGlance({ survey, profile }: { survey: Survey; profile: SurveyProfile }) {
+/** Hundreds of bars, drawn once for each survey. */
+export const ModelsGlance = memo(function ModelsGlance({
+  survey,
+  profile,
+}: {
+  survey: Survey;
+  profile: SurveyProfile;
+}) {
   const { models, totals } = survey;
   const { largest } = profile;
   const top = Math.max(...totals.relativeChange.filter(Number.isFinite), Number.MIN_VALUE);
@@ -97,7 +105,7 @@ export function ModelsGlance({ survey, profile }: { survey: Survey; profile: Sur
       )}
     </section>
   );
-}
+});
 
 const HEIGHT = 28;
 

@@ -67,9 +67,22 @@ export const ModelsTableRow = memo(
     before.columns === after.columns,
 );
 
-/** A name that is too long loses its beginning, which its neighbours share, and keeps its end. */
+/** What nearly every name begins and ends with. */
+const COMMON = /^(model\.(?:layers\.)?)?(.*?)(\.weight)?$/s;
+
+/**
+ * A name that is too long loses its beginning, which its neighbours share, and keeps its end. Where room is short, what
+ * nearly all names share is not shown, so that the number of the layer stays in sight; the name stays whole for all else.
+ */
 function Name({ name }: { name: string }) {
-  return <bdi>{name}</bdi>;
+  const [, before = '', own = name, after = ''] = COMMON.exec(name) ?? [];
+  return (
+    <bdi>
+      {before !== '' && <span className={styles.common}>{before}</span>}
+      {own}
+      {after !== '' && <span className={styles.common}>{after}</span>}
+    </bdi>
+  );
 }
 
 function figure(survey: Survey, column: TableColumn, tensor: number): string {

@@ -2,6 +2,7 @@
 
 import { Button } from '@mantine/core';
 import { bytesFigure, plural, shortCount } from '../state/figures.ts';
+import { isRefused } from '../state/status.ts';
 import type { SurveyState } from '../state/survey-store.ts';
 import { FaultNote } from './fault-note.tsx';
 import { ModelsFindings } from './models-findings.tsx';
@@ -42,12 +43,13 @@ function ModelsHead() {
   const state = useSurvey((all) => all);
   const readBytes = useStudio(({ check }) => check?.plan?.readBytes ?? null);
   const isIdle = useStudio(({ work }) => work === null);
+  const isAgainst = useStudio(isRefused);
   const canMeasure = state.awaitsMeasure && readBytes !== null;
   return (
     <div className={styles.head}>
       <h2>What the models changed</h2>
       <div className={styles.headRow}>
-        <p className={styles.about}>{sentenceOf(state, readBytes)}</p>
+        <p className={styles.about}>{sentenceOf(state, readBytes, isAgainst)}</p>
         {canMeasure && (
           <Button size="compact-xs" disabled={!isIdle} onClick={() => void store.measure()}>
             Measure the models
@@ -59,9 +61,15 @@ function ModelsHead() {
   );
 }
 
-function sentenceOf({ survey, isBusy, awaitsMeasure }: SurveyState, readBytes: number | null): string {
+function sentenceOf(
+  { survey, isBusy, awaitsMeasure }: SurveyState,
+  readBytes: number | null,
+  isAgainst: boolean,
+): string {
   if (awaitsMeasure && readBytes !== null) return `Measuring reads ${bytesFigure(readBytes)} once.`;
   if (isBusy && survey === null) return 'Measuring the changes.';
+  if (survey === null && isAgainst)
+    return 'These models cannot be compared before they can be merged. What is in the way stands beside Merge.';
   if (survey === null)
     return 'With a base and a fine-tune in a recipe that can be merged, their differences stand here.';
   const { base, models, tensors, elements } = survey;

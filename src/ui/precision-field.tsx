@@ -48,9 +48,14 @@ export function PrecisionInUse() {
   );
 }
 
+/** One line for all columns of which the same is true. */
 function linesOf({ columns, replies }: Conversation): readonly string[] {
-  return columns.flatMap(({ id }) => {
+  const named = new Map<string, string[]>();
+  for (const { id } of columns) {
     const newest = replies.findLast((reply) => reply.column === id && reply.info !== null);
-    return newest?.info ? [`${newest.label}: ${NAMES[newest.info.precision]}. ${newest.info.reason}`] : [];
-  });
+    if (!newest?.info) continue;
+    const what = `${NAMES[newest.info.precision]}. ${newest.info.reason}`;
+    named.set(what, [...(named.get(what) ?? []), newest.label]);
+  }
+  return [...named].map(([what, labels]) => `${labels.join(', ')}: ${what}`);
 }

@@ -94,6 +94,8 @@ export function createRecipeCodeView(
           autocapitalize: 'off',
           autocorrect: 'off',
           spellcheck: 'false',
+          // It can have the focus anyway; said outright, so that what scrolls around a long line counts as reachable.
+          tabindex: '0',
         })),
         EditorView.updateListener.of((update) => {
           if (!update.docChanged || update.transactions.some((own) => own.annotation(fromOutside))) return;

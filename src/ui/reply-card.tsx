@@ -5,7 +5,7 @@ import IconPencil from '@tabler/icons-react/dist/esm/icons/IconPencil.mjs';
 import IconPlayerStop from '@tabler/icons-react/dist/esm/icons/IconPlayerStop.mjs';
 import IconRefresh from '@tabler/icons-react/dist/esm/icons/IconRefresh.mjs';
 import { memo, type ReactNode } from 'react';
-import { isReplying, replyLabel } from '../state/chat-store.ts';
+import { columnSpeaker, currentConversation, isReplying, replyLabel } from '../state/chat-store.ts';
 import { type Answer, isUnderWay, type ReplyMessage, type UserMessage } from '../state/conversation.ts';
 import { countFigure, plural, timeFigure } from '../state/figures.ts';
 import { BranchArrows } from './branch-arrows.tsx';
@@ -39,6 +39,7 @@ export const ReplyCard = memo(function ReplyCard({ answer, message, view, isComp
     if (!isCompared) return null;
     return (
       <div className={`${styles.card} ${styles.unasked}`}>
+        <ColumnName column={column} />
         <div className={styles.foot}>
           <p className={styles.caption}>{isBusy ? 'Not asked yet.' : 'This column was not asked.'}</p>
           <SmallAction
@@ -123,6 +124,20 @@ export const ReplyCard = memo(function ReplyCard({ answer, message, view, isComp
     </div>
   );
 });
+
+/** Whom a column means that has not been asked. */
+function ColumnName({ column }: { column: number }) {
+  const { studio } = useWorkbench();
+  const label = useChat((state) => {
+    const own = currentConversation(state).columns.find(({ id }) => id === column);
+    return own ? (columnSpeaker(state, studio.store.getState(), own)?.label ?? '') : '';
+  });
+  return (
+    <div className={styles.name}>
+      <span>{label}</span>
+    </div>
+  );
+}
 
 const PRECISION_NAMES = { f32: 'F32', q8: 'q8', q4: 'q4' } as const;
 const PROVIDER_NAMES = { webgpu: 'WebGPU', wasm: 'CPU' } as const;
