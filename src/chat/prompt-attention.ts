@@ -1,7 +1,8 @@
 /**
  * PromptAttention: attention of a piece of text over keys and values that lie in place, as dispatches of our own
- * (shaders/prompt-attention.wgsl), in the place of onnxruntime's one, in layers that see all of a text. Made for adapters that compute in software, as
- * `prompt-matrix.ts` is. The dispatches before, which rotate and write the new tokens' keys and values, stay.
+ * (shaders/prompt-attention.wgsl), in the place of onnxruntime's one, in layers that see all of a text. Made for adapters that
+ * compute in software, as `prompt-matrix.ts` is. The dispatches before, which rotate and write the new tokens' keys and
+ * values, stay.
  */
 
 import type { Tensor } from 'onnxruntime-web';

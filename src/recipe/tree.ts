@@ -116,28 +116,11 @@ export function replaceValue(pair: Pair, value: unknown): void {
   const old = pair.value;
   pair.value = value;
   if (!isNode(old) || !isNode(value)) return;
-  const isBlock = (node: unknown) => isCollection(node) && !node.flow;
-  // What was said of its entries is said above all of it; what stands at the end of its line stays there.
-  if (isCollection(old)) for (const said of commentsWithin(old)) addAbove(pair, said);
-  if (!old.comment || isBlock(old)) return;
-  if (isBlock(value)) addAbove(pair, old.comment);
-  else value.comment ??= old.comment;
-}
-
-/** The comments in a list or map, from the first to the last; not the one at the end of a line in brackets. */
-function commentsWithin(collection: YAMLMap | YAMLSeq): readonly string[] {
-  const said: (string | null | undefined)[] = [];
-  visit(collection, {
-    Node(_, node) {
-      if (node === collection && collection.flow) return;
-      said.push(node.commentBefore);
-      // A collection's own stands below its last entry.
-      if (!isCollection(node)) said.push(node.comment);
-    },
-    Pair() {},
-  });
-  if (!collection.flow) said.push(collection.comment);
-  return said.filter((one) => one !== null && one !== undefined);
+  if (isCollection(old) && !old.flow) {
+    // A block's comments stand on lines of their own; those above its first entry are about all of it.
+    if (old.commentBefore) addAbove(pair, old.commentBefore);
+  } else if (old.comment && !(isCollection(value) && !value.flow)) value.comment ??= old.comment;
+  else if (old.comment) addAbove(pair, old.comment);
 }
 
 /** Adds comment lines above a pair, below those that are there. */
