@@ -230,6 +230,8 @@ export function describeSpeaking(name: string, open: () => Promise<Engine>, move
       for (let turn = 0; isMoving || turn % prompts.length !== 0; turn++) {
         const prompt = prompts[turn % prompts.length] ?? '';
         replies.push({ prompt, reply: await say(engine, BLEND, prompt, 10) });
+        // On a fast machine a reply is over before others would have a turn, and the moves would wait for ever.
+        await new Promise((resolve) => setTimeout(resolve));
       }
       await moving;
       for (const prompt of prompts) replies.push({ prompt, reply: await say(engine, BLEND, prompt, 10) });
