@@ -6,7 +6,7 @@
 
 import type { Tensor } from 'onnxruntime-web';
 import type { Linear } from './architecture.ts';
-import type { MatrixBuffers, MatrixKernel } from './decode-matrix.ts';
+import type { MatrixBuffers, MatrixKernel } from './matrix-kernels.ts';
 import { gpuBufferOf } from './runtime-buffers.ts';
 import type { BoundBuffer, BoundKernel } from './step-kernels.ts';
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { bitsOf, dequantiseRows, type LiveForm, quantiseRows } from '../formats/block-quantised.ts';
-import { DecodeMatrices, type MatrixKernel, matrixKernelOf } from './decode-matrix.ts';
+import { DecodeMatrices, matrixKernelOf } from './decode-matrix.ts';
+import type { MatrixKernel } from './matrix-kernels.ts';
 import { uniform } from './sampling.ts';
 import { testDevice } from './test/gpu-weights.ts';
 

@@ -9,24 +9,8 @@ import { bitsOf, isTransposed, type LiveForm } from '../formats/block-quantised.
 import { BUFFER_USAGE } from '../gpu/buffers.ts';
 import { shaderText } from '../methods/index.ts';
 import type { Linear } from './architecture.ts';
+import { type MatrixBuffers, type MatrixKernel, MatrixKernels, type MatrixShader } from './matrix-kernels.ts';
 import type { SizedDispatch } from './step-recording.ts';
-
-/** The entry points of the shader: what lies next to one another in a matrix, and how. */
-export type MatrixKernel = 'rows_f32' | 'columns_f32' | 'rows_q8' | 'rows_q4';
-
-/** What a product reads and writes, from byte 0. `y` is none of the others. */
-export interface MatrixBuffers {
-  /** f32 [inputs]. */
-  readonly x: GPUBuffer;
-  /** f32 [outputs, inputs] or [inputs, outputs], or the codes of blocks [outputs, inputs / 32]. */
-  readonly values: GPUBuffer;
-  /** f32 [outputs, inputs / 32] of blocks; else null. */
-  readonly scales: GPUBuffer | null;
-  /** f32 [outputs]; null: none. */
-  readonly bias: GPUBuffer | null;
-  /** f32 [outputs]; written. */
-  readonly y: GPUBuffer;
-}
 
 /** Outputs of one workgroup: four of each of 16 invocations, as the shader has it. */
 const GROUP_OUTPUTS = 64;
@@ -51,24 +35,23 @@ export function matrixKernelOf(linear: Omit<Linear, 'weight' | 'bias'>, form: Li
   return outputs % 4 === 0 ? 'columns_f32' : null;
 }
 
-const compiled = new WeakMap<GPUDevice, Map<MatrixKernel, Promise<GPUComputePipeline>>>();
+const SHADER: MatrixShader = { name: 'decode-matrix', code: () => shaderText('decode-matrix') };
 
 /** Products on one device. */
 export class DecodeMatrices {
   readonly #device: GPUDevice;
-  readonly #pipelines: ReadonlyMap<MatrixKernel, GPUComputePipeline>;
+  readonly #kernels: MatrixKernels;
   /** What the shader calls `Matrix`, by its words. */
   readonly #shapes = new Map<string, GPUBuffer>();
 
-  private constructor(device: GPUDevice, pipelines: ReadonlyMap<MatrixKernel, GPUComputePipeline>) {
+  private constructor(device: GPUDevice, kernels: MatrixKernels) {
     this.#device = device;
-    this.#pipelines = pipelines;
+    this.#kernels = kernels;
   }
 
   /** Compiles some of the kernels, each once for a device. Rejects where the device refuses one. */
   static async open(device: GPUDevice, kernels: ReadonlySet<MatrixKernel>): Promise<DecodeMatrices> {
-    const pipelines = [...kernels].map(async (kernel) => [kernel, await pipelineOf(device, kernel)] as const);
-    return new DecodeMatrices(device, new Map(await Promise.all(pipelines)));
+    return new DecodeMatrices(device, await MatrixKernels.open(device, SHADER, kernels));
   }
 
   /**
@@ -80,18 +63,9 @@ export class DecodeMatrices {
     { inputs, outputs }: Pick<Linear, 'inputs' | 'outputs'>,
     buffers: MatrixBuffers,
   ): SizedDispatch {
-    const pipeline = this.#pipelines.get(kernel);
-    if (!pipeline) throw new Error(`${kernel} was not opened`);
-    const { x, values, scales, bias, y } = buffers;
-    const shape = this.#shape(inputs, outputs, bias !== null);
-    // Something has to be bound where a bias would be.
-    const bound = [x, values, bias ?? x, y, shape, ...(scales === null ? [] : [scales])];
-    const group = this.#device.createBindGroup({
-      label: kernel,
-      layout: pipeline.getBindGroupLayout(0),
-      entries: bound.map((buffer, binding) => ({ binding, resource: { buffer } })),
-    });
-    return { pipeline, groups: [group], size: [Math.ceil(outputs / GROUP_OUTPUTS), 1, 1] };
+    const shape = this.#shape(inputs, outputs, buffers.bias !== null);
+    const bound = this.#kernels.bind(kernel, buffers, shape, kernel);
+    return { ...bound, size: [Math.ceil(outputs / GROUP_OUTPUTS), 1, 1] };
   }
 
   /** Frees what it holds; commands that are submitted later must not be of its making. */
@@ -108,17 +82,4 @@ export class DecodeMatrices {
     this.#shapes.set(words.join(), buffer);
     return buffer;
   }
-}
-
-function pipelineOf(device: GPUDevice, kernel: MatrixKernel): Promise<GPUComputePipeline> {
-  const known = compiled.get(device) ?? new Map<MatrixKernel, Promise<GPUComputePipeline>>();
-  compiled.set(device, known);
-  const before = known.get(kernel);
-  if (before) return before;
-  const module = device.createShaderModule({ label: 'decode-matrix', code: shaderText('decode-matrix') });
-  const compute = { module, entryPoint: kernel };
-  const compiling = device.createComputePipelineAsync({ label: kernel, layout: 'auto', compute });
-  known.set(kernel, compiling);
-  compiling.catch(() => known.delete(kernel));
-  return compiling;
 }

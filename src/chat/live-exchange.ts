@@ -4,37 +4,21 @@
  * The recorded step has its own way (`step-recording.ts`).
  */
 
+import { followingEncoders, followPasses } from './runtime-encoders.ts';
 import { type BoundKernel, KernelWatch } from './step-kernels.ts';
 import type { SizedDispatch } from './step-recording.ts';
 
 /** What stands in for a dispatch; null: it stays. */
 export type Exchange = (kernel: BoundKernel) => readonly SizedDispatch[] | null;
 
-/**
- * Runs something of onnxruntime's with dispatches exchanged. Encoders of our own have labels, by which they are told apart:
- * merging may go on at the same time. Calls must be made in turn.
- */
+/** Runs something of onnxruntime's with dispatches exchanged. Calls must be made in turn. */
 export async function exchanging<T>(device: GPUDevice, exchange: Exchange, run: () => Promise<T>): Promise<T> {
   const watch = KernelWatch.on(device);
   const stopWatching = watch.watchBindings();
-  const create = device.createCommandEncoder.bind(device);
-  device.createCommandEncoder = (descriptor) => {
-    const encoder = create(descriptor);
-    if (!descriptor?.label) {
-      const begin = encoder.beginComputePass.bind(encoder);
-      encoder.beginComputePass = (options) => {
-        const pass = begin(options);
-        follow(pass, watch, exchange);
-        return pass;
-      };
-    }
-    return encoder;
-  };
+  const followed = (encoder: GPUCommandEncoder) => followPasses(encoder, (pass) => follow(pass, watch, exchange));
   try {
-    return await run();
+    return await followingEncoders(device, followed, run);
   } finally {
-    // What was there before is the prototype's.
-    Reflect.deleteProperty(device, 'createCommandEncoder');
     stopWatching();
   }
 }

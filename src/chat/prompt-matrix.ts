@@ -7,7 +7,7 @@
 import { BUFFER_USAGE } from '../gpu/buffers.ts';
 import { shaderText } from '../methods/index.ts';
 import type { Linear } from './architecture.ts';
-import type { MatrixBuffers, MatrixKernel } from './decode-matrix.ts';
+import { type MatrixBuffers, type MatrixKernel, MatrixKernels, type MatrixShader } from './matrix-kernels.ts';
 import type { SizedDispatch } from './step-recording.ts';
 
 /** Outputs and rows of one workgroup: eight by eight of each of 16 invocations, as the shader has it. */
@@ -15,24 +15,26 @@ const GROUP = { outputs: 128, rows: 8 };
 
 const { UNIFORM, COPY_DST } = BUFFER_USAGE;
 
-const compiled = new WeakMap<GPUDevice, Map<MatrixKernel, Promise<GPUComputePipeline>>>();
+const SHADER: MatrixShader = {
+  name: 'prompt-matrix',
+  code: () => shaderText('prompt-tiles') + shaderText('prompt-matrix'),
+};
 
 /** Products on one device. */
 export class PromptMatrices {
   readonly #device: GPUDevice;
-  readonly #pipelines: ReadonlyMap<MatrixKernel, GPUComputePipeline>;
+  readonly #kernels: MatrixKernels;
   /** What the shader calls `Product`, by its words without the rows, and the rows that it holds. */
   readonly #shapes = new Map<string, { readonly buffer: GPUBuffer; rows: number }>();
 
-  private constructor(device: GPUDevice, pipelines: ReadonlyMap<MatrixKernel, GPUComputePipeline>) {
+  private constructor(device: GPUDevice, kernels: MatrixKernels) {
     this.#device = device;
-    this.#pipelines = pipelines;
+    this.#kernels = kernels;
   }
 
   /** Compiles some of the kernels, each once for a device. Rejects where the device refuses one. */
   static async open(device: GPUDevice, kernels: ReadonlySet<MatrixKernel>): Promise<PromptMatrices> {
-    const pipelines = [...kernels].map(async (kernel) => [kernel, await pipelineOf(device, kernel)] as const);
-    return new PromptMatrices(device, new Map(await Promise.all(pipelines)));
+    return new PromptMatrices(device, await MatrixKernels.open(device, SHADER, kernels));
   }
 
   /**
@@ -46,18 +48,9 @@ export class PromptMatrices {
     buffers: MatrixBuffers,
     rows: number,
   ): SizedDispatch {
-    const pipeline = this.#pipelines.get(kernel);
-    if (!pipeline) throw new Error(`${kernel} was not opened`);
-    const { x, values, scales, bias, y } = buffers;
-    const shape = this.#shape(inputs, outputs, bias !== null, rows);
-    // Something has to be bound where a bias would be.
-    const bound = [x, values, bias ?? x, y, shape, ...(scales === null ? [] : [scales])];
-    const group = this.#device.createBindGroup({
-      label: `prompt ${kernel}`,
-      layout: pipeline.getBindGroupLayout(0),
-      entries: bound.map((buffer, binding) => ({ binding, resource: { buffer } })),
-    });
-    return { pipeline, groups: [group], size: [Math.ceil(outputs / GROUP.outputs), Math.ceil(rows / GROUP.rows), 1] };
+    const shape = this.#shape(inputs, outputs, buffers.bias !== null, rows);
+    const bound = this.#kernels.bind(kernel, buffers, shape, `prompt ${kernel}`);
+    return { ...bound, size: [Math.ceil(outputs / GROUP.outputs), Math.ceil(rows / GROUP.rows), 1] };
   }
 
   /** Frees what it holds; commands that are submitted later must not be of its making. */
@@ -79,20 +72,4 @@ export class PromptMatrices {
     }
     return shape.buffer;
   }
-}
-
-function pipelineOf(device: GPUDevice, kernel: MatrixKernel): Promise<GPUComputePipeline> {
-  const known = compiled.get(device) ?? new Map<MatrixKernel, Promise<GPUComputePipeline>>();
-  compiled.set(device, known);
-  const before = known.get(kernel);
-  if (before) return before;
-  const module = device.createShaderModule({
-    label: 'prompt-matrix',
-    code: shaderText('prompt-tiles') + shaderText('prompt-matrix'),
-  });
-  const compute = { module, entryPoint: kernel };
-  const compiling = device.createComputePipelineAsync({ label: kernel, layout: 'auto', compute });
-  known.set(kernel, compiling);
-  compiling.catch(() => known.delete(kernel));
-  return compiling;
 }

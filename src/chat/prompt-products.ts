@@ -8,7 +8,8 @@
 import type { LiveForm } from '../formats/block-quantised.ts';
 import { type Architecture, type Linear, linearsOf } from './architecture.ts';
 import { boundProduct, matrixBuffer, type WeightTensors, weightBuffer } from './bound-products.ts';
-import { DecodeMatrices, type MatrixKernel, matrixKernelOf } from './decode-matrix.ts';
+import { DecodeMatrices, matrixKernelOf } from './decode-matrix.ts';
+import type { MatrixKernel } from './matrix-kernels.ts';
 import { PromptMatrices } from './prompt-matrix.ts';
 import type { BoundKernel } from './step-kernels.ts';
 import type { SizedDispatch } from './step-recording.ts';

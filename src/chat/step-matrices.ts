@@ -11,7 +11,8 @@
 import { isSoftwareAdapter } from '../gpu/device.ts';
 import { type Linear, linearsOf } from './architecture.ts';
 import { boundProduct, matrixBuffer, weightBuffer } from './bound-products.ts';
-import { DecodeMatrices, type MatrixBuffers, type MatrixKernel, matrixKernelOf } from './decode-matrix.ts';
+import { DecodeMatrices, matrixKernelOf } from './decode-matrix.ts';
+import type { MatrixBuffers, MatrixKernel } from './matrix-kernels.ts';
 import type { RecordedDispatch } from './step-recording.ts';
 import type { StepFacts, StepReplacer } from './step-replacement.ts';
 

@@ -6,6 +6,7 @@
  * session that made them. Whether what it does is right is for `session.ts` to prove.
  */
 
+import { followingEncoders, followPasses } from './runtime-encoders.ts';
 import { type BoundKernel, KernelWatch } from './step-kernels.ts';
 
 /** What differs from token to token, by the names of the graph's small inputs. */
@@ -60,30 +61,17 @@ export class StepRecording {
   }
 
   /**
-   * Takes down what onnxruntime does during `run`. Encoders of our own have labels, by which they are told apart: merging
-   * may go on at the same time.
+   * Takes down what onnxruntime does during `run`.
    * @returns null where something else than dispatches was done, which a recording could not do again.
    */
   static async of(device: GPUDevice, run: () => Promise<void>): Promise<StepRecording | null> {
     const dispatches: Dispatch[] = [];
     const watch = KernelWatch.on(device);
     let isComplete = true;
-    const create = device.createCommandEncoder.bind(device);
-    device.createCommandEncoder = (descriptor) => {
-      const encoder = create(descriptor);
-      if (!descriptor?.label) {
-        follow(encoder, dispatches, () => {
-          isComplete = false;
-        });
-      }
-      return encoder;
+    const onOther = () => {
+      isComplete = false;
     };
-    try {
-      await run();
-    } finally {
-      // What was there before is the prototype's.
-      Reflect.deleteProperty(device, 'createCommandEncoder');
-    }
+    await followingEncoders(device, (encoder) => follow(encoder, dispatches, onOther), run);
     if (!isComplete || dispatches.length === 0) return null;
     const recorded = dispatches.map((one) => ({ ...one, kernel: watch.kernelOf(one.pipeline, one.groups) }));
     return new StepRecording(device, recorded, recorded);
@@ -131,12 +119,7 @@ export class StepRecording {
 
 /** Takes down the dispatches of one encoder; anything else that would have to be done again calls `onOther`. */
 function follow(encoder: GPUCommandEncoder, dispatches: Dispatch[], onOther: () => void): void {
-  const begin = encoder.beginComputePass.bind(encoder);
-  encoder.beginComputePass = (descriptor) => {
-    const pass = begin(descriptor);
-    followPass(pass, dispatches, onOther);
-    return pass;
-  };
+  followPasses(encoder, (pass) => followPass(pass, dispatches, onOther));
   for (const name of ['copyBufferToBuffer', 'clearBuffer'] as const) {
     const own = encoder[name].bind(encoder) as (...what: unknown[]) => undefined;
     encoder[name] = (...what: unknown[]) => {

@@ -3,6 +3,7 @@
  * them, since controls ask again with every gesture. Not which tensors a filter finds (`filter-reach.ts`).
  */
 
+import { stackPlaceOf } from './stack.ts';
 import { placeIn } from './unit.ts';
 
 /** What is known of a list of names. */
@@ -53,19 +54,19 @@ export function* indexing(names: readonly string[]): Generator<undefined, NameIn
   const kinds: NameKind[] = [];
   for (const [i, name] of names.entries()) {
     if (i % SLICE === SLICE - 1) yield;
-    const { layer, layerPath, module } = placeIn(name);
-    if (layer === null || layerPath === null) {
+    const inModel = placeIn(name);
+    const inStack = stackPlaceOf(name, inModel);
+    if (inStack === null) {
       kinds.push({ name, rest: null });
       continue;
     }
-    const stack = layerPath.slice(0, layerPath.lastIndexOf('.'));
+    const { stack, layer, rest } = inStack;
     const place = places.get(stack) ?? places.size;
     places.set(stack, place);
     stacks.set(stack, Math.max(stacks.get(stack) ?? 0, layer + 1));
     stackOf[i] = place;
     layerOf[i] = layer;
-    modules.add(module);
-    const rest = name.slice(layerPath.length + 1);
+    modules.add(inModel.module);
     const rests = seen[place] ?? new Set();
     seen[place] = rests;
     if (rests.has(rest)) continue;

@@ -15,9 +15,8 @@ export interface StackPlace {
   readonly rest: string;
 }
 
-/** Where a tensor stands in a stack, or null outside all. */
-export function stackPlaceOf(tensor: string): StackPlace | null {
-  const { layer, layerPath } = placeOf(tensor);
+/** Where a tensor stands in a stack, or null outside all; its place in the model is what its name says. */
+export function stackPlaceOf(tensor: string, { layer, layerPath } = placeOf(tensor)): StackPlace | null {
   if (layer === null || layerPath === null) return null;
   const digits = layerPath.length - layerPath.lastIndexOf('.') - 1;
   return { stack: layerPath.slice(0, -(digits + 1)), layer, rest: tensor.slice(layerPath.length + 1) };

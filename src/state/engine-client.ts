@@ -9,7 +9,8 @@ import { DeviceFault } from '../bytes/fault.ts';
 import type { EngineApi } from './engine-api.ts';
 import type { EngineWire } from './engine-wire.ts';
 import { lateEndpoint } from './late-endpoint.ts';
-import { inTurns, unpackingMap, unpackingSurvey, unpackingTexts } from './packed.ts';
+import { inTurns } from './in-turns.ts';
+import { unpackingMap, unpackingSurvey, unpackingTexts } from './packed.ts';
 
 /** An EngineApi over any worker or port that exposes one on the wire. */
 export function engineOver(remote: Remote<EngineWire>): EngineApi {

@@ -180,12 +180,3 @@ export function* unpackingMap(packed: PackedMap): Unpacking<WeightsMap> {
 export function* unpackingSurvey({ tensors, ...figures }: PackedSurvey): Unpacking<Survey> {
   return { ...figures, tensors: yield* unpackingTexts(tensors) };
 }
-
-/** Takes the steps, with a turn for others between them. */
-export async function inTurns<T>(steps: Generator<undefined, T>): Promise<T> {
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-    await new Promise((resolve) => setTimeout(resolve));
-  }
-}

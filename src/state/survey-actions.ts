@@ -2,6 +2,7 @@
 
 import type { RecommendedStart } from './engine-api.ts';
 import { bytesFigure, plural } from './figures.ts';
+import { anotherTurn } from './in-turns.ts';
 import { startObstacle, withStart } from './recommended-start.ts';
 import { sweptSentence } from './mixer-keeping.ts';
 import type { Studio } from './studio.ts';
@@ -17,11 +18,6 @@ export interface SurveyActions {
   readonly canExport: () => boolean;
   /** Hands over a CSV of all tensors. */
   readonly exportCsv: () => Promise<void>;
-}
-
-/** Lets the page draw between two slices of work. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }
 
 export function createSurveyActions(studio: Studio, survey: SurveyStore, surroundings: Surroundings): SurveyActions {
@@ -64,7 +60,7 @@ export function createSurveyActions(studio: Studio, survey: SurveyStore, surroun
       try {
         const parts: Blob[] = [];
         // Part by part: many megabytes at once would be encoded in one go.
-        for await (const part of surveyCsv(shown, pause)) parts.push(new Blob([part]));
+        for await (const part of surveyCsv(shown, anotherTurn)) parts.push(new Blob([part]));
         const file = new File(parts, 'survey.csv', { type: 'text/csv' });
         surroundings.download(file, file.name);
         const sentence = `Exported survey.csv: ${plural(shown.tensors.length, 'tensor')}, ${bytesFigure(file.size)}.`;

@@ -10,6 +10,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 import type { ChangeHistogram, Survey } from './engine-api.ts';
 import { AUTO_MEASURE_BYTES, type Follower, readingOf } from './follow.ts';
 import type { Studio } from './studio.ts';
+import { anotherTurn, inTurns } from './in-turns.ts';
 import { profiling, type SurveyProfile } from './survey-profile.ts';
 import type { View } from './view.ts';
 
@@ -71,20 +72,12 @@ function keyOf(recipe: Recipe): string {
   return JSON.stringify([base, models.map(({ model }) => model), modules, stages, tokenizer]);
 }
 
-/** Lets the page draw, and others have their turn. */
-function anotherTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
-}
-
+/** The page draws before it and after it, too. */
 async function profileInTurns(survey: Survey): Promise<SurveyProfile> {
-  const steps = profiling(survey);
-  for (;;) {
-    await anotherTurn();
-    const { done, value } = steps.next();
-    if (done !== true) continue;
-    await anotherTurn();
-    return value;
-  }
+  await anotherTurn();
+  const profile = await inTurns(profiling(survey));
+  await anotherTurn();
+  return profile;
 }
 
 /** Starts surveying what a studio has open. */

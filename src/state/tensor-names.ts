@@ -5,7 +5,7 @@
 
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { indexing } from '../recipe/name-index.ts';
-import { inTurns } from './packed.ts';
+import { inTurns } from './in-turns.ts';
 import type { Studio, StudioState } from './studio.ts';
 
 export interface TensorNamesState {

@@ -9,6 +9,7 @@ import { defaultRangeExtractor, type Range, useVirtualizer } from '@tanstack/rea
 import { type CSSProperties, type KeyboardEvent, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import type { Survey } from '../state/engine-api.ts';
 import { countFigure, plural } from '../state/figures.ts';
+import { anotherTurn } from '../state/in-turns.ts';
 import {
   type ColumnKind,
   columnsOf,
@@ -170,7 +171,7 @@ function useSorted(survey: Survey, columns: readonly TableColumn[], matches: Int
   useEffect(() => {
     if (!isSorting) return undefined;
     let isStale = false;
-    void nameRanks(survey.tensors, () => new Promise((resolve) => setTimeout(resolve))).then((found) => {
+    void nameRanks(survey.tensors, anotherTurn).then((found) => {
       if (!isStale) setNames({ survey, ranks: found });
     });
     return () => {
